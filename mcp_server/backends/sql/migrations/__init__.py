@@ -1,0 +1,39 @@
+"""Brings a database to the current schema with alembic. One file per step in `versions/`; steps never change."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+__all__ = ["HEAD", "alembic_config", "revision_of", "upgrade"]
+
+HEAD = "0001"
+"""The revision this program needs. A test holds it equal to the newest step, so that start-up need not load alembic."""
+
+
+def revision_of(connection: sa.Connection) -> str | None:
+    """The revision a database is at, or None for an empty one."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one_or_none()
+
+
+def upgrade(connection: sa.Connection) -> None:
+    """Apply every missing step inside the caller's transaction: all of them, or none."""
+    from alembic import command
+
+    config = alembic_config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def alembic_config() -> "Config":
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.set_main_option("path_separator", "os")
+    return config

@@ -1,0 +1,149 @@
+"""The port of `backends/base.py` on SQL."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mcp_server.backends.base import AuditEntry, Capabilities, Page, Query, StoredCall
+from mcp_server.backends.sql import tables
+from mcp_server.backends.sql.engine import SqliteFile
+from mcp_server.backends.sql.mapping import SEARCHED, TABLES, plan_row_values, record_from, values_of
+from mcp_server.domain.records import QualityPlan, Record
+from mcp_server.errors import BackendUnavailable, Conflict, InternalError
+
+__all__ = ["SqlBackend"]
+
+R = TypeVar("R", bound=Record)
+
+
+class SqlBackend:
+    """Records in one SQLite file."""
+
+    capabilities = Capabilities(atomic=True)
+
+    def __init__(self, file: SqliteFile, *, source: str) -> None:
+        self._file = file
+        self.source = source
+
+    @asynccontextmanager
+    async def reader(self) -> AsyncIterator["SqlReader"]:
+        with _database_errors():
+            async with self._file.reading() as connection:
+                yield SqlReader(connection)
+
+    @asynccontextmanager
+    async def unit_of_work(self, *, commit: bool = True) -> AsyncIterator["SqlUnitOfWork"]:
+        with _database_errors():
+            async with self._file.writing(commit=commit) as connection:
+                yield SqlUnitOfWork(connection)
+
+    async def aclose(self) -> None:
+        await self._file.aclose()
+
+
+class SqlReader:
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def find(self, kind: type[R], query: Query) -> Page[R]:
+        table = TABLES[kind]
+        wanted = _conditions(table, query)
+        total = (
+            await self._connection.execute(sa.select(sa.func.count()).select_from(table).where(*wanted))
+        ).scalar_one()
+        page = sa.select(table).where(*wanted).order_by(table.c.id)
+        if query.after is not None:
+            page = page.where(table.c.id > query.after)
+        if query.limit is not None:
+            page = page.limit(query.limit + 1)
+        rows = (await self._connection.execute(page)).mappings().all()
+        shown = rows if query.limit is None else rows[: query.limit]
+        items = await self._records(kind, shown)
+        return Page(items=items, total=total, next_after=items[-1].id if len(rows) > len(shown) else None)
+
+    async def get(self, kind: type[R], record_id: str) -> R | None:
+        table = TABLES[kind]
+        rows = (await self._connection.execute(sa.select(table).where(table.c.id == record_id))).mappings().all()
+        found = await self._records(kind, rows)
+        return found[0] if found else None
+
+    async def _records(self, kind: type[R], rows: Sequence[Mapping[Any, Any]]) -> tuple[R, ...]:
+        children = await self._plan_rows([row["id"] for row in rows]) if kind is QualityPlan else {}
+        return tuple(record_from(kind, row, children.get(row["id"], ())) for row in rows)
+
+    async def _plan_rows(self, plan_ids: Sequence[str]) -> dict[str, list[Mapping[Any, Any]]]:
+        table = tables.quality_plan_rows
+        query = sa.select(table).where(table.c.plan_id.in_(plan_ids)).order_by(table.c.plan_id, table.c.position)
+        found: dict[str, list[Mapping[Any, Any]]] = {}
+        for row in (await self._connection.execute(query)).mappings():
+            found.setdefault(row["plan_id"], []).append(row)
+        return found
+
+
+class SqlUnitOfWork(SqlReader):
+    async def next_id(self, kind: type[Record], prefix: str) -> str:
+        table = TABLES[kind]
+        number = sa.cast(sa.func.substr(table.c.id, len(prefix) + 1), sa.Integer)
+        query = sa.select(sa.func.max(number)).where(table.c.id.startswith(prefix, autoescape=True))
+        highest = (await self._connection.execute(query)).scalar_one()
+        return f"{prefix}{(highest or 0) + 1:04d}"
+
+    async def insert(self, record: Record) -> None:
+        await self._connection.execute(sa.insert(TABLES[type(record)]).values(values_of(record)))
+        if isinstance(record, QualityPlan):
+            await self._connection.execute(sa.insert(tables.quality_plan_rows), plan_row_values(record))
+
+    async def recall(self, principal: str, tool: str, key: str, now: datetime) -> StoredCall | None:
+        table = tables.idempotency_keys
+        query = sa.select(table).where(
+            table.c.principal == principal, table.c.tool == tool, table.c.key == key, table.c.expires_at > now
+        )
+        row = (await self._connection.execute(query)).mappings().one_or_none()
+        return None if row is None else StoredCall(**row)
+
+    async def remember(self, call: StoredCall) -> None:
+        table = tables.idempotency_keys
+        await self._connection.execute(sa.delete(table).where(table.c.expires_at <= call.stored_at))
+        values = {name: getattr(call, name) for name in table.columns.keys()}  # noqa: SIM118 - a column collection, not a dict
+        await self._connection.execute(sa.insert(table).values(values))
+
+    async def audit(self, entry: AuditEntry) -> int:
+        table = tables.audit_log
+        values = {column.name: getattr(entry, column.name) for column in table.columns if column.name != "id"}
+        result = await self._connection.execute(sa.insert(table).values(values).returning(table.c.id))
+        return result.scalar_one()
+
+
+def _conditions(table: sa.Table, query: Query) -> list[sa.ColumnElement[bool]]:
+    found: list[sa.ColumnElement[bool]] = [table.c[name].in_(values) for name, values in query.among.items()]
+    if query.text:
+        columns = [table.c[name] for name in SEARCHED if name in table.c]
+        found.append(sa.or_(*(column.icontains(query.text, autoescape=True) for column in columns)))
+    found += [table.c[name] >= value for name, value in query.since.items()]
+    found += [table.c[name] <= value for name, value in query.until.items()]
+    return found
+
+
+@contextmanager
+def _database_errors() -> Iterator[None]:
+    """The one place where an error of the database becomes one of ours."""
+    try:
+        yield
+    except IntegrityError as error:
+        raise Conflict(
+            "The plant's data forbids this change: it repeats or contradicts a stored record.",
+            suggestion="Read the record again, then decide.",
+        ) from error
+    except (OperationalError, PoolTimeout) as error:
+        raise BackendUnavailable(
+            "The plant database cannot be used right now.",
+            suggestion="Try again in a moment; if it stays so, check disk space and the file's permissions.",
+        ) from error
+    except DBAPIError as error:
+        raise InternalError("The plant database answered in a way the server does not know.") from error
