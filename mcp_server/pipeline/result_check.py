@@ -1,0 +1,82 @@
+"""The result before anyone sees it: its shape, the tool's invariants, and what a write really stored, by value."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import ValidationError
+
+from mcp_server.errors import InternalError, VerificationFailed
+from mcp_server.pipeline.declaration import CallT, Mismatch, Req, Res, Tool, Verification, WriteCall, WriteResult
+
+__all__ = ["check", "compare", "read_back"]
+
+_MOST_SHOWN = 120
+
+
+async def check(tool: Tool[Req, Res, CallT], request: Req, result: Res, call: CallT) -> None:
+    """The result fits its published model and meets every declared invariant.
+
+    Raises:
+        InternalError: the tool made a result its own schema forbids.
+        VerificationFailed: an invariant does not hold.
+    """
+    try:
+        tool.result.model_validate(result.model_dump())
+    except ValidationError as error:
+        fields = sorted({".".join(map(str, problem["loc"])) for problem in error.errors(include_input=False)})
+        raise InternalError(f"{tool.name} made a result that does not fit its schema: {', '.join(fields)}.") from error
+    for invariant in tool.result_checks:
+        await invariant(request, result, call)
+
+
+async def read_back(result: WriteResult, call: WriteCall) -> Verification:
+    """Read the written record again and compare every field with what was sent.
+
+    Raises:
+        VerificationFailed: it is not there, or differs; the unit of work must not be committed.
+    """
+    sent = result.stored
+    if sent is None:
+        return Verification(fields_checked=0, read_at=call.now)
+    found = await call.unit.get(type(sent), sent.id)
+    if found is None:
+        raise VerificationFailed(
+            f"The system of record accepted {sent.id} but does not hold it.",
+            suggestion="Nothing was kept. Report this to whoever runs the system of record.",
+        )
+    checked, mismatches = compare(sent.model_dump(mode="json"), found.model_dump(mode="json"))
+    if mismatches:
+        raise VerificationFailed(
+            f"The system of record stored {sent.id} differently from what was sent.",
+            field=mismatches[0].field,
+            suggestion="Nothing was kept. Report this to whoever runs the system of record.",
+            also=[f"{m.field}: sent {m.sent}, found {m.found}" for m in mismatches],
+        )
+    return Verification(fields_checked=checked, read_at=call.now)
+
+
+def compare(sent: dict[str, Any], found: dict[str, Any]) -> tuple[int, tuple[Mismatch, ...]]:
+    """How many leaf values were compared, and those that differ."""
+    ours, theirs = dict(_leaves(sent, "")), dict(_leaves(found, ""))
+    paths = list(ours | theirs)
+    return len(paths), tuple(
+        Mismatch(field=path, sent=_short(ours.get(path)), found=_short(theirs.get(path)))
+        for path in paths
+        if path not in ours or path not in theirs or ours[path] != theirs[path]
+    )
+
+
+def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - JSON of any shape
+    if isinstance(value, dict) and value:
+        for name, part in value.items():  # pyright: ignore[reportUnknownVariableType] - JSON of any shape
+            yield from _leaves(part, f"{path}.{name}" if path else str(name))  # pyright: ignore[reportUnknownArgumentType]
+    elif isinstance(value, list) and value:
+        for position, part in enumerate(value):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+            yield from _leaves(part, f"{path}[{position}]")
+    else:
+        yield path, value
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _MOST_SHOWN else text[: _MOST_SHOWN - 1] + "…"
