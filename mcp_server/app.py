@@ -1,0 +1,122 @@
+"""Wires the tools into the SDK's `MCPServer`. The SDK speaks the protocol; every call goes through our pipeline."""
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import mcp_types as types
+from mcp.server.caching import CacheHint
+from mcp.server.mcpserver import Context, MCPServer
+from mcp.shared.exceptions import MCPError
+
+from mcp_server import identity
+from mcp_server.backends.base import Backend
+from mcp_server.bundled import sample_plant_dir
+from mcp_server.clock import Clock
+from mcp_server.errors import ToolFailure
+from mcp_server.pipeline.call import Pipeline
+from mcp_server.pipeline.declaration import Caller, Tool
+from mcp_server.pipeline.idempotency import META_KEY
+from mcp_server.pipeline.schema import published_schema
+from mcp_server.settings import Settings
+from mcp_server.tools import ALL_TOOLS
+
+__all__ = ["ShopfloorServer", "build_server", "open_backend", "published_tools"]
+
+DEADLINE_KEY = "io.shopfloor/deadline-ms"
+"""Where a client says in `_meta` how long it will still wait, in milliseconds."""
+
+_TOOLS_TTL_MS = 300_000
+
+AnyTool = Tool[Any, Any, Any]
+
+
+class ShopfloorServer(MCPServer[Pipeline]):
+    """The SDK's server with our tools and our pipeline behind its two tool methods.
+
+    The SDK would coerce arguments, drop unknown ones and hide the text of errors; here it does none of the three.
+    """
+
+    def __init__(self, tools: Sequence[AnyTool], backend: Backend, clock: Clock) -> None:
+        self.backend = backend
+        self._tools = {tool.name: tool for tool in tools}
+        self._published = published_tools(tools)
+
+        @asynccontextmanager
+        async def lifespan(_server: MCPServer[Pipeline]) -> AsyncIterator[Pipeline]:
+            yield self.pipeline
+
+        self.pipeline = Pipeline(backend, clock)
+        super().__init__(
+            identity.NAME,
+            title=identity.TITLE,
+            instructions=identity.INSTRUCTIONS,
+            version=identity.VERSION,
+            lifespan=lifespan,
+            cache_hints={"tools/list": CacheHint(ttl_ms=_TOOLS_TTL_MS, scope="public")},
+            log_level="WARNING",
+        )
+
+    async def list_tools(self) -> list[types.Tool]:
+        return list(self._published)
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[Pipeline, Any] | None = None
+    ) -> types.CallToolResult:
+        tool = self._tools.get(name)
+        if tool is None:
+            raise MCPError(code=types.INVALID_PARAMS, message=f"Unknown tool: {name}")
+        try:
+            answer = await self.pipeline.call(tool, arguments, _caller(context))
+        except ToolFailure as failure:
+            return _result(failure.as_json(), is_error=True)
+        return _result(answer)
+
+
+def build_server(backend: Backend, clock: Clock) -> ShopfloorServer:
+    return ShopfloorServer(ALL_TOOLS, backend, clock)
+
+
+async def open_backend(settings: Settings) -> tuple[Backend, Clock]:
+    """The system of record the settings name, ready for use, and the clock that goes with it."""
+    from mcp_server.backends.sql.provision import open_store
+
+    clock = Clock(settings.as_of)
+    backend = await open_store(settings.data_dir, sample_plant=sample_plant_dir(), as_of=clock.today())
+    return backend, clock
+
+
+def published_tools(tools: Sequence[AnyTool]) -> tuple[types.Tool, ...]:
+    """The tools as `tools/list` shows them, by name."""
+    return tuple(
+        types.Tool.model_validate(
+            {
+                "name": tool.name,
+                "title": tool.title,
+                "description": tool.description,
+                "inputSchema": published_schema(tool.request, "validation"),
+                "outputSchema": published_schema(tool.result, "serialization"),
+                "annotations": dict(tool.annotations),
+                "_meta": {"io.shopfloor/toolset": tool.toolset},
+            }
+        )
+        for tool in sorted(tools, key=lambda tool: tool.name)
+    )
+
+
+def _caller(context: Context[Pipeline, Any] | None) -> Caller:
+    meta: Mapping[str, Any] = (context.request_context.meta if context is not None else None) or {}
+    key, deadline_ms = meta.get(META_KEY), meta.get(DEADLINE_KEY)
+    return Caller(
+        idempotency_key=None if key is None else str(key),
+        deadline_s=deadline_ms / 1000 if isinstance(deadline_ms, int | float) and deadline_ms > 0 else None,
+    )
+
+
+def _result(answer: dict[str, Any], *, is_error: bool = False) -> types.CallToolResult:
+    """Structured content, and the same as compact text: hosts show the model one or the other."""
+    text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+    return types.CallToolResult(
+        content=[types.TextContent(type="text", text=text)], structured_content=answer, is_error=is_error
+    )

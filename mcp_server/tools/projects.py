@@ -1,0 +1,334 @@
+"""Toolset core: projects and the plant's master data. Every tool only reads."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from mcp_server.backends.base import Query
+from mcp_server.domain.records import (
+    SHARED,
+    EquipmentNode,
+    Issue,
+    Machine,
+    MachineStatus,
+    Material,
+    Project,
+    QualityPlan,
+    Record,
+    Spec,
+    SpecialClass,
+    Workstation,
+)
+from mcp_server.domain.issues import OPEN_STATES
+from mcp_server.errors import VerificationFailed
+from mcp_server.pipeline.declaration import Effect, ListRequest, ListResult, ProjectField, ToolCall, tool
+from mcp_server.pipeline.preconditions import project_of, record_of, records_of
+from mcp_server.tools.paging import envelope, one_page, selection
+
+__all__ = ["TOOLS"]
+
+Ids = Annotated[tuple[str, ...] | None, Field(min_length=1, max_length=100, description="Only these ids")]
+SearchText = Annotated[str | None, Field(min_length=2, max_length=80, description="Text in id, name or type")]
+
+
+class ListProjects(ListRequest):
+    status: Annotated[str | None, Field(max_length=40, description="Only this status, e.g. production")] = None
+
+
+class ProjectItem(Project):
+    machines: int
+    materials: int
+    specs: int
+    quality_plans: int
+    open_issues: int
+
+
+class Projects(ListResult[ProjectItem]):
+    pass
+
+
+class OfProject(ListRequest):
+    project: ProjectField
+
+
+class GetMachines(OfProject):
+    ids: Ids = None
+    workstation: Annotated[str | None, Field(max_length=40, description="Workstation id, e.g. ALPHA-OP20")] = None
+    area: Annotated[str | None, Field(max_length=40, description="Site, area or line code, e.g. ALPHA-M1")] = None
+    type: Annotated[str | None, Field(max_length=60, description="Machine type, e.g. leak_tester")] = None
+    status: Annotated[MachineStatus | None, Field(description="Only this status")] = None
+    criticality: Annotated[Literal["A", "B", "C"] | None, Field(description="A most critical, C least")] = None
+    q: SearchText = None
+    include_shared: Annotated[bool, Field(description="Also machines that all projects share")] = True
+
+
+class MachineItem(Machine):
+    path: str
+
+
+class Machines(ListResult[MachineItem]):
+    pass
+
+
+class GetMaterials(OfProject):
+    ids: Ids = None
+    type: Annotated[str | None, Field(max_length=40, description="Material type, e.g. component")] = None
+    status: Annotated[str | None, Field(max_length=40, description="Only this status, e.g. released")] = None
+    q: SearchText = None
+
+
+class Materials(ListResult[Material]):
+    pass
+
+
+class GetSpecs(OfProject):
+    ids: Ids = None
+    material_id: Annotated[str | None, Field(max_length=40, description="Only of this material")] = None
+    operation: Annotated[str | None, Field(max_length=40, description="Only of this operation, e.g. OP20")] = None
+    special_class: Annotated[SpecialClass | None, Field(description="CC safety/regulatory, SC fit/function")] = None
+
+
+class SpecItem(Spec):
+    data_quality: tuple[str, ...] = ()
+
+
+class Specs(ListResult[SpecItem]):
+    pass
+
+
+class GetWorkstations(OfProject):
+    ids: Ids = None
+    line: Annotated[str | None, Field(max_length=40, description="Only of this line, e.g. ALPHA-A1")] = None
+
+
+class WorkstationItem(Workstation):
+    machines: tuple[str, ...]
+
+
+class Workstations(ListResult[WorkstationItem]):
+    pass
+
+
+async def _project_exists(request: OfProject, call: ToolCall) -> None:
+    await project_of(call, request.project)
+
+
+async def _machines_exist(request: GetMachines, call: ToolCall) -> None:
+    project = await project_of(call, request.project)
+    await records_of(call, Machine, request.ids or (), field="ids", project=project)
+    for field in ("workstation", "area"):
+        place = getattr(request, field)
+        if place is not None and await call.plant.get(EquipmentNode, place) is None:
+            await record_of(call, Workstation, place, field=field, project=project)
+
+
+async def _materials_exist(request: GetMaterials, call: ToolCall) -> None:
+    project = await project_of(call, request.project)
+    await records_of(call, Material, request.ids or (), field="ids", project=project)
+
+
+async def _specs_exist(request: GetSpecs, call: ToolCall) -> None:
+    project = await project_of(call, request.project)
+    await records_of(call, Spec, request.ids or (), field="ids", project=project)
+    if request.material_id is not None:
+        await record_of(call, Material, request.material_id, field="material_id", project=project)
+
+
+async def _workstations_exist(request: GetWorkstations, call: ToolCall) -> None:
+    project = await project_of(call, request.project)
+    await records_of(call, Workstation, request.ids or (), field="ids", project=project)
+
+
+async def _unique_and_in_project(request: OfProject, result: ListResult[Any], call: ToolCall) -> None:
+    """A backend that ignores the filter, or repeats a row, is found out."""
+    allowed = {(await project_of(call, request.project)).id, SHARED}
+    ids = [item.id for item in result.items]
+    strangers = [item.id for item in result.items if item.project not in allowed]
+    if strangers or len(set(ids)) != len(ids):
+        raise VerificationFailed(
+            f"The system of record answered with records of other projects or twice the same: {strangers or ids}.",
+            suggestion="Report this to whoever runs the system of record.",
+        )
+
+
+async def _total_is_count(_request: ListProjects, result: ListResult[Any], _call: ToolCall) -> None:
+    if len(result.items) > result.total:
+        raise VerificationFailed("The system of record counts fewer projects than it lists.")
+
+
+@tool(
+    title="List projects",
+    toolset="core",
+    effect=Effect.READ,
+    request=ListProjects,
+    result=Projects,
+    result_checks=(_total_is_count,),
+)
+async def list_projects(request: ListProjects, call: ToolCall) -> Projects:
+    """List the plant's projects with phase, site, product and how many records each has.
+
+    Start here when the project is not known: its code is what other tools take as `project`.
+    """
+    page = await one_page(call, Project, Query(selection(status=request.status)), request)
+    items = [ProjectItem(**project.model_dump(), **await _counts(call, project)) for project in page.items]
+    return Projects(items=tuple(items), **envelope(page, call))
+
+
+@tool(
+    title="Get machines",
+    toolset="core",
+    effect=Effect.READ,
+    request=GetMachines,
+    result=Machines,
+    preconditions=(_project_exists, _machines_exist),
+    result_checks=(_unique_and_in_project,),
+)
+async def get_machines(request: GetMachines, call: ToolCall) -> Machines:
+    """Find the machines of a project: by id, workstation, area, type, status, criticality or text.
+
+    Shows make, model, serial number, status, energy sources and the place in the plant.
+    """
+    projects = await _scope(request, call, shared=request.include_shared)
+    among = selection(
+        project=projects,
+        id=request.ids,
+        workstation=request.workstation,
+        type=request.type,
+        status=request.status,
+        criticality=request.criticality,
+    )
+    places = await _Places.load(call)
+    if request.area is not None:
+        inside = places.below(request.area)
+        among["workstation"] = tuple(place for place in among.get("workstation", inside) if place in inside)
+    page = await one_page(call, Machine, Query(among, request.q), request)
+    items = [MachineItem(**machine.model_dump(), path=places.path(machine.workstation)) for machine in page.items]
+    return Machines(items=tuple(items), **envelope(page, call))
+
+
+@tool(
+    title="Get materials",
+    toolset="core",
+    effect=Effect.READ,
+    request=GetMaterials,
+    result=Materials,
+    preconditions=(_project_exists, _materials_exist),
+    result_checks=(_unique_and_in_project,),
+)
+async def get_materials(request: GetMaterials, call: ToolCall) -> Materials:
+    """Find materials and parts of a project with revision, unit of measure, supplier and status.
+
+    Obsolete revisions are listed with a warning; new plans must use a current one.
+    """
+    among = selection(project=await _scope(request, call), id=request.ids, type=request.type, status=request.status)
+    page = await one_page(call, Material, Query(among, request.q), request)
+    warnings = tuple(f"{material.id} is obsolete" for material in page.items if material.status == "obsolete")
+    return Materials(items=page.items, warnings=warnings, **envelope(page, call))
+
+
+@tool(
+    title="Get specifications",
+    toolset="core",
+    effect=Effect.READ,
+    request=GetSpecs,
+    result=Specs,
+    preconditions=(_project_exists, _specs_exist),
+    result_checks=(_unique_and_in_project,),
+)
+async def get_specs(request: GetSpecs, call: ToolCall) -> Specs:
+    """Find characteristics with nominal, limits, unit, special class (CC, SC) and gauge.
+
+    A row that contradicts itself is still listed, and `data_quality` says what is wrong with it.
+    """
+    among = selection(
+        project=await _scope(request, call),
+        id=request.ids,
+        material_id=request.material_id,
+        operation=request.operation,
+        special_class=request.special_class,
+    )
+    page = await one_page(call, Spec, Query(among), request)
+    items = tuple(SpecItem(**spec.model_dump(), data_quality=_data_quality(spec)) for spec in page.items)
+    return Specs(items=items, **envelope(page, call))
+
+
+@tool(
+    title="Get workstations",
+    toolset="core",
+    effect=Effect.READ,
+    request=GetWorkstations,
+    result=Workstations,
+    preconditions=(_project_exists, _workstations_exist),
+    result_checks=(_unique_and_in_project,),
+)
+async def get_workstations(request: GetWorkstations, call: ToolCall) -> Workstations:
+    """Find the workstations of a project with line, operation, cycle time in seconds, operators and machines."""
+    project = await project_of(call, request.project)
+    among = selection(project=project.id, id=request.ids, line=request.line)
+    page = await one_page(call, Workstation, Query(among), request)
+    machines = await call.plant.find(Machine, Query({"workstation": [station.id for station in page.items]}))
+    items = [
+        WorkstationItem(
+            **station.model_dump(), machines=tuple(m.id for m in machines.items if m.workstation == station.id)
+        )
+        for station in page.items
+    ]
+    return Workstations(items=tuple(items), **envelope(page, call))
+
+
+async def _scope(request: OfProject, call: ToolCall, *, shared: bool = True) -> tuple[str, ...]:
+    project = await project_of(call, request.project)
+    return (project.id, SHARED) if shared else (project.id,)
+
+
+async def _counts(call: ToolCall, project: Project) -> dict[str, int]:
+    async def count(kind: type[Record], **among: Any) -> int:  # noqa: ANN401 - values of any filter
+        return (await call.plant.find(kind, Query(selection(project=project.id, **among), limit=1))).total
+
+    return {
+        "machines": await count(Machine),
+        "materials": await count(Material),
+        "specs": await count(Spec),
+        "quality_plans": await count(QualityPlan),
+        "open_issues": await count(Issue, state=tuple(OPEN_STATES)),
+    }
+
+
+def _data_quality(spec: Spec) -> tuple[str, ...]:
+    found: list[str] = []
+    if spec.lsl is not None and spec.usl is not None and spec.lsl >= spec.usl:
+        found.append("lsl is not below usl")
+    if spec.data_type == "variable" and spec.lsl is None and spec.usl is None:
+        found.append("no limit on either side")
+    low = spec.nominal is not None and spec.lsl is not None and spec.nominal < spec.lsl
+    high = spec.nominal is not None and spec.usl is not None and spec.nominal > spec.usl
+    if low or high:
+        found.append("nominal is outside the limits")
+    return tuple(found)
+
+
+class _Places:
+    """The way from a workstation up to the enterprise."""
+
+    def __init__(self, parents: dict[str, str | None]) -> None:
+        self._parents = parents
+
+    @classmethod
+    async def load(cls, call: ToolCall) -> "_Places":
+        nodes = (await call.plant.find(EquipmentNode, Query())).items
+        stations = (await call.plant.find(Workstation, Query())).items
+        return cls({n.id: n.parent for n in nodes} | {s.id: s.line for s in stations})
+
+    def path(self, place: str) -> str:
+        """Codes from the top down, joined by a slash."""
+        chain = [place]
+        while (parent := self._parents.get(chain[-1])) is not None:
+            chain.append(parent)
+        return "/".join(reversed(chain))
+
+    def below(self, area: str) -> tuple[str, ...]:
+        """Every place on or under a site, area, line or workstation."""
+        return tuple(place for place in self._parents if area in self.path(place).split("/"))
+
+
+TOOLS = (list_projects, get_machines, get_materials, get_specs, get_workstations)
