@@ -1,0 +1,159 @@
+"""The LLM border: what every model, real or not, is asked and answers.
+
+A request has two sides. The *rendered* side (`system`, `messages`, `tools`, `tool_choice`) is what an LLM reads. The
+*brief* is the structured thing that the rendered side was written from; a model that is no LLM works from it alone.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from orchestrator_client.dialogue.messages import Message
+
+__all__ = [
+    "AgentBrief",
+    "Brief",
+    "ChoiceSource",
+    "Goal",
+    "Model",
+    "ModelReply",
+    "ModelRequest",
+    "RouteBrief",
+    "RouteOption",
+    "StopReason",
+    "StreamEvent",
+    "SummaryBrief",
+    "TextDelta",
+    "ToolSpec",
+    "Usage",
+]
+
+StopReason = Literal["end_turn", "tool_use", "max_tokens", "stop_sequence", "refusal", "context_window", "pause"]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool as offered to a model. `strict` asks the API to hold the model to the schema, where it can."""
+
+    name: str
+    description: str
+    input_schema: dict[str, Any]
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceSource:
+    """Where the allowed values of one field come from: a read-only tool of the same server.
+
+    `arguments` may refer to values already given as `$field`. `where` keeps only the items whose fields have one of
+    the listed values. `value` and `label` name fields of an item.
+    """
+
+    tool: str
+    value: str
+    label: str | None = None
+    arguments: dict[str, Any] = field(default_factory=dict[str, Any])
+    where: dict[str, tuple[Any, ...]] = field(default_factory=dict[str, tuple[Any, ...]])
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A tool whose checked success completes the agent's task, and how a form for it is filled in.
+
+    Field paths are dotted; a list of objects adds `[]`: `rows[].spec_id`.
+    """
+
+    tool: str
+    examples: tuple[str, ...] = ()
+    ask: tuple[str, ...] = ()
+    choices: dict[str, ChoiceSource] = field(default_factory=dict[str, ChoiceSource])
+
+
+@dataclass(frozen=True, slots=True)
+class RouteOption:
+    key: str
+    description: str
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RouteBrief:
+    """Which agent is `message` for?"""
+
+    message: str
+    options: tuple[RouteOption, ...]
+    fallback: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentBrief:
+    """One agent at work: its goals, the message that opened the task, values already known (`project`)."""
+
+    agent: str
+    title: str
+    goals: tuple[Goal, ...]
+    opening_message: str
+    known: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryBrief:
+    """Condense `messages` of the request to decisions, data and progress."""
+
+
+Brief = RouteBrief | AgentBrief | SummaryBrief
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """`tool_choice`: None lets the model decide, a name forces that tool, "none" forbids tools."""
+
+    brief: Brief
+    system: str
+    messages: tuple[Message, ...]
+    tools: tuple[ToolSpec, ...] = ()
+    tool_choice: str | None = None
+    max_tokens: int = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the model reported them; `input_tokens` counts cached ones too."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """A piece of the answer's text, in order."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReply:
+    """The whole answer; always the last event of a stream, exactly once."""
+
+    message: Message
+    stop_reason: StopReason
+    model: str
+    usage: Usage = Usage()
+
+
+StreamEvent = TextDelta | ModelReply
+
+
+class Model(Protocol):
+    """A source of replies.
+
+    `stream` yields text as it comes and ends with one `ModelReply`. It raises `ModelUnavailable`, `ModelRejected` or
+    `ModelMisbehaved`. When it fails after text was already yielded, the caller must treat that text as withdrawn.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    def stream(self, request: ModelRequest) -> AsyncIterator[StreamEvent]: ...
+
+    async def aclose(self) -> None: ...
