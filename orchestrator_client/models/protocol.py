@@ -4,7 +4,7 @@ A request has two sides. The *rendered* side (`system`, `messages`, `tools`, `to
 *brief* is the structured thing that the rendered side was written from; a model that is no LLM works from it alone.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -12,6 +12,7 @@ from orchestrator_client.dialogue.messages import Message
 
 __all__ = [
     "AgentBrief",
+    "AskField",
     "Brief",
     "ChoiceSource",
     "Goal",
@@ -24,6 +25,7 @@ __all__ = [
     "StreamEvent",
     "SummaryBrief",
     "TextDelta",
+    "TextWithdrawn",
     "ToolSpec",
     "Usage",
 ]
@@ -39,6 +41,7 @@ class ToolSpec:
     description: str
     input_schema: dict[str, Any]
     strict: bool = False
+    read_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,17 @@ class ChoiceSource:
 
 
 @dataclass(frozen=True, slots=True)
+class AskField:
+    """A field worth asking for although the schema does not require it.
+
+    With `when`, it is asked only if the neighbouring fields have those values, and then it must be answered.
+    """
+
+    path: str
+    when: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
 class Goal:
     """A tool whose checked success completes the agent's task, and how a form for it is filled in.
 
@@ -65,7 +79,7 @@ class Goal:
 
     tool: str
     examples: tuple[str, ...] = ()
-    ask: tuple[str, ...] = ()
+    ask: tuple[AskField, ...] = ()
     choices: dict[str, ChoiceSource] = field(default_factory=dict[str, ChoiceSource])
 
 
@@ -87,13 +101,17 @@ class RouteBrief:
 
 @dataclass(frozen=True, slots=True)
 class AgentBrief:
-    """One agent at work: its goals, the message that opened the task, values already known (`project`)."""
+    """One agent at work: its goals, the message that opened the task, values already known (`project`).
+
+    An agent without goals only talks; `options` are the specialists it can point to.
+    """
 
     agent: str
     title: str
     goals: tuple[Goal, ...]
     opening_message: str
     known: dict[str, Any]
+    options: tuple[RouteOption, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,19 +159,24 @@ class ModelReply:
     usage: Usage = Usage()
 
 
-StreamEvent = TextDelta | ModelReply
+@dataclass(frozen=True, slots=True)
+class TextWithdrawn:
+    """Every piece of text so far is void: the answer broke off and is asked for again."""
+
+
+StreamEvent = TextDelta | TextWithdrawn | ModelReply
 
 
 class Model(Protocol):
     """A source of replies.
 
     `stream` yields text as it comes and ends with one `ModelReply`. It raises `ModelUnavailable`, `ModelRejected` or
-    `ModelMisbehaved`. When it fails after text was already yielded, the caller must treat that text as withdrawn.
+    `ModelMisbehaved`; text it yielded before that is void, as it is after a `TextWithdrawn`.
     """
 
     @property
     def name(self) -> str: ...
 
-    def stream(self, request: ModelRequest) -> AsyncIterator[StreamEvent]: ...
+    def stream(self, request: ModelRequest) -> AsyncGenerator[StreamEvent]: ...
 
     async def aclose(self) -> None: ...

@@ -1,0 +1,10 @@
+"""The guided model: no LLM and no key. It fills in the form a goal tool's JSON Schema describes, and says so.
+
+It asks for one field at a time, offers choices from the server's own read-only tools, checks each answer at once, lets
+the server check the whole in a dry run, shows a summary, and calls the tool only after a yes. Routing and the choice of
+a goal go by likeness to the examples of the agents.
+"""
+
+from orchestrator_client.models.guided.model import GuidedModel
+
+__all__ = ["GuidedModel"]

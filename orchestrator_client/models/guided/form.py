@@ -1,0 +1,159 @@
+"""The form behind a goal tool's JSON Schema: which fields it has, which is next, and what was filled in. Pure."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from orchestrator_client.dialogue.json_values import as_list, as_object, is_list, is_object
+from orchestrator_client.models.protocol import ChoiceSource, Goal
+
+__all__ = ["Field", "Form", "Option", "Stage", "field_at", "next_field", "pattern_of", "value_at", "with_value"]
+
+Stage = Literal["goal", "fields", "check", "confirm", "change", "call", "done"]
+_STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
+
+
+class Option(BaseModel):
+    """An allowed value and what a person knows it by."""
+
+    model_config = ConfigDict(frozen=True)
+
+    value: Any
+    label: str = ""
+
+
+class Form(BaseModel):
+    """Everything the guided model has to remember between two messages; it travels in the conversation.
+
+    `asking` is the path of the open question, or of a list (`rows[]`) when the question is whether to add another item.
+    `demanded` are paths the server asked for beyond the schema. `looked_up` holds the choices of the open question. A
+    value of None is one to be asked for again; it keeps its place in the summary.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stage: Stage = "goal"
+    goal: str | None = None
+    opening: str = ""
+    values: dict[str, Any] = {}
+    skipped: tuple[str, ...] = ()
+    demanded: tuple[str, ...] = ()
+    guessed: tuple[str, ...] = ()
+    closed_lists: tuple[str, ...] = ()
+    asking: str | None = None
+    looked_up: tuple[Option, ...] | None = None
+    problem: str = ""
+    warnings: tuple[str, ...] = ()
+    calls: int = 0
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The values as the tool takes them."""
+        filled: dict[str, Any] = _without_none(self.values)
+        return filled
+
+    def but(self, **changes: Any) -> "Form":  # noqa: ANN401 - any field of the form
+        return self.model_copy(update=changes)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A place in the form. `more` marks the question whether a list gets another item."""
+
+    path: str
+    schema: dict[str, Any]
+    required: bool
+    choice: ChoiceSource | None = None
+    more: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition(".")[2].removesuffix("[]")
+
+
+def next_field(form: Form, goal: Goal, schema: dict[str, Any]) -> Field | None:
+    """The first field that still needs an answer, in the order of the schema."""
+    return next(_open_fields(form, goal, schema, ""), None)
+
+
+def field_at(path: str, goal: Goal, schema: dict[str, Any]) -> Field | None:
+    """The field a path names, or None if the schema has no such field."""
+    here = schema
+    for name, index in _STEP.findall(path):
+        here = here.get("items") if index else here.get("properties", {}).get(name)
+        if here is None:
+            return None
+    return Field(path, here, required=True, choice=goal.choices.get(pattern_of(path)))
+
+
+def pattern_of(path: str) -> str:
+    """`rows[3].spec_id` -> `rows[].spec_id`."""
+    return re.sub(r"\[\d+\]", "[]", path)
+
+
+def value_at(values: Any, path: str) -> Any:  # noqa: ANN401 - JSON of any shape
+    """The value at a path, or None."""
+    for name, index in _STEP.findall(path):
+        try:
+            values = values[int(index)] if index else values[name]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return values
+
+
+def with_value(values: dict[str, Any], path: str, value: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON of any shape
+    """A copy with the value set; lists and objects on the way are made as needed."""
+    steps = [int(index) if index else name for name, index in _STEP.findall(path)]
+    changed: dict[str, Any] = _set(values, steps, value)
+    return changed
+
+
+def _open_fields(form: Form, goal: Goal, schema: dict[str, Any], prefix: str) -> Iterator[Field]:
+    required = set(schema.get("required", ()))
+    asked = {ask.path: ask for ask in goal.ask}
+    siblings = value_at(form.values, prefix.rstrip(".")) if prefix else form.values
+    for name, part in schema.get("properties", {}).items():
+        path = f"{prefix}{name}"
+        ask = asked.get(pattern_of(path))
+        fits = ask is not None and all((siblings or {}).get(key) == value for key, value in ask.when.items())
+        needed = name in required or path in form.demanded or (fits and ask is not None and bool(ask.when))
+        if not needed and not fits:
+            continue
+        if _is_list_of_objects(part):
+            yield from _open_items(form, goal, part, path)
+        elif value_at(form.values, path) is None and path not in form.skipped:
+            yield Field(path, part, needed, goal.choices.get(pattern_of(path)))
+
+
+def _open_items(form: Form, goal: Goal, schema: dict[str, Any], path: str) -> Iterator[Field]:
+    count = max(len(value_at(form.values, path) or ()), 1)
+    for position in range(count):
+        yield from _open_fields(form, goal, schema["items"], f"{path}[{position}].")
+    if path not in form.closed_lists and count < schema.get("maxItems", 1000):
+        yield Field(f"{path}[]", schema, required=True, more=True)
+
+
+def _is_list_of_objects(schema: dict[str, Any]) -> bool:
+    return schema.get("type") == "array" and schema.get("items", {}).get("type") == "object"
+
+
+def _set(here: Any, steps: list[str | int], value: Any) -> Any:  # noqa: ANN401 - JSON of any shape
+    if not steps:
+        return value
+    step, rest = steps[0], steps[1:]
+    if isinstance(step, int):
+        items = list(as_list(here))
+        items += [{} for _ in range(step + 1 - len(items))]
+        items[step] = _set(items[step], rest, value)
+        return items
+    fields = as_object(here)
+    return {**fields, step: _set(fields.get(step), rest, value)}
+
+
+def _without_none(value: Any) -> Any:  # noqa: ANN401 - JSON of any shape
+    if is_object(value):
+        return {name: _without_none(part) for name, part in value.items() if part is not None}
+    return [_without_none(part) for part in value] if is_list(value) else value

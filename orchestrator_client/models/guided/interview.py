@@ -1,0 +1,279 @@
+"""The interview: from what was last said or looked up to the next question or call. Pure, one step at a time."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator_client.context.task_context import filled_in
+from orchestrator_client.dialogue.json_values import as_object, objects_in
+from orchestrator_client.dialogue.messages import ToolResultBlock
+from orchestrator_client.models.guided.answers import NO, SKIP, YES, Problem, read_answer, read_choice
+from orchestrator_client.models.guided.form import (
+    Field,
+    Form,
+    Option,
+    field_at,
+    next_field,
+    value_at,
+    with_value,
+)
+from orchestrator_client.models.guided.similarity import rank
+from orchestrator_client.models.guided.wording import finished, lines_of, question, summary
+from orchestrator_client.models.protocol import AgentBrief, ChoiceSource, Goal, ToolSpec
+
+__all__ = ["Call", "Done", "Interview", "Say", "Step"]
+
+_CLEAR_LEAD = 0.08
+_MOST_CHOICES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Ask, and wait for an answer."""
+
+    form: Form
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Call a tool, and come back with its result."""
+
+    form: Form
+    tool: str
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The goal is reached."""
+
+    form: Form
+    text: str
+
+
+Step = Say | Call | Done
+
+
+class Interview:
+    """One agent's form filling. Stateless: the form goes in and comes out."""
+
+    def __init__(self, brief: AgentBrief, tools: Sequence[ToolSpec]) -> None:
+        self._brief = brief
+        self._tools: Mapping[str, ToolSpec] = {tool.name: tool for tool in tools}
+        self._goals: Mapping[str, Goal] = {goal.tool: goal for goal in brief.goals}
+
+    def begin(self) -> Step:
+        """The first step: which goal, as far as the opening message tells."""
+        form = Form(opening=self._brief.opening_message)
+        matches = rank(
+            form.opening, {goal.tool: [goal.tool.replace("_", " "), *goal.examples] for goal in self._brief.goals}
+        )
+        if len(matches) == 1 or matches[0].score - matches[1].score >= _CLEAR_LEAD:
+            return self._proceed(form.but(stage="fields", goal=matches[0].label))
+        return self._ask_goal(form)
+
+    def heard(self, form: Form, text: str) -> Step:
+        """The person answered."""
+        form = form.but(problem="")
+        match form.stage:
+            case "goal":
+                chosen = read_choice(self._goal_options(), text.strip())
+                if isinstance(chosen, Problem):
+                    return self._ask_goal(form.but(problem=chosen.text))
+                return self._proceed(form.but(stage="fields", goal=chosen))
+            case "confirm" | "change":
+                return self._decided(form, text.strip())
+            case _:
+                return self._answered(form, text)
+
+    def returned(self, form: Form, result: ToolResultBlock) -> Step:
+        """A tool came back."""
+        answer = result.structured or {}
+        match form.stage:
+            case "check" | "call" if result.is_error:
+                return self._objected(form, _error(result))
+            case "check":
+                form = form.but(stage="confirm", warnings=tuple(map(str, answer.get("warnings", ()))), asking=None)
+                return Say(form, summary(form, self._title(form)))
+            case "call":
+                return Done(form.but(stage="done"), finished(self._title(form), answer))
+            case _:
+                return self._looked_up(form, result)
+
+    def _proceed(self, form: Form) -> Step:
+        """Ask for the next field, or go on when none is left."""
+        field = next_field(form, self._goal(form), self._schema(form))
+        if field is None:
+            return self._check_or_call(form.but(asking=None, looked_up=None))
+        if form.asking != field.path:
+            form = form.but(asking=field.path, looked_up=None)
+        if field.choice is not None and form.looked_up is None:
+            arguments = filled_in(field.choice.arguments, form.values)
+            if arguments is not None:
+                return self._call(form, field.choice.tool, self._most_items(field.choice.tool, arguments))
+        guess = None if field.path in form.guessed else self._guess(form, field)
+        if guess is not None:
+            form = form.but(guessed=(*form.guessed, field.path))
+            return self._proceed(form.but(values=with_value(form.values, field.path, guess), looked_up=None))
+        return self._ask(form, field)
+
+    def _ask(self, form: Form, field: Field) -> Say:
+        return Say(form, question(form, field, self._options(form, field), self._default(form, field)))
+
+    def _answered(self, form: Form, text: str) -> Step:
+        field = self._open_field(form)
+        if field is None:
+            return self._proceed(form)
+        if text.strip() == "?":
+            return self._ask(form, field)
+        if field.more:
+            return self._more_or_not(form, field, text.strip().casefold())
+        default = self._default(form, field)
+        if text.strip() in {"", "="} and default is not None:
+            value = default
+        elif text.strip().casefold() in {*SKIP, ""} and not field.required:
+            return self._proceed(form.but(skipped=(*form.skipped, field.path), asking=None, looked_up=None))
+        else:
+            value = read_answer(field, self._options(form, field), text)
+        if isinstance(value, Problem):
+            return Say(form, f"{value.text} (? shows the question again)")
+        form = form.but(values=with_value(form.values, field.path, value), asking=None, looked_up=None)
+        return self._proceed(form)
+
+    def _more_or_not(self, form: Form, field: Field, text: str) -> Step:
+        path = field.path.removesuffix("[]")
+        if text in YES:
+            count = len(value_at(form.values, path) or ())
+            return self._proceed(form.but(values=with_value(form.values, f"{path}[{count}]", {}), asking=None))
+        if text in NO:
+            return self._proceed(form.but(closed_lists=(*form.closed_lists, path), asking=None))
+        return Say(form, "Please answer yes or no.")
+
+    def _decided(self, form: Form, text: str) -> Step:
+        """An answer to the summary: yes, no, or the line to change."""
+        lines = lines_of(form)
+        if text.casefold() in YES:
+            return self._check_or_call(form, confirmed=form.stage == "confirm")
+        if text.isdecimal() and 1 <= int(text) <= len(lines):
+            return self._reopen(form, lines[int(text) - 1][0], "")
+        form = form.but(
+            stage="change", problem="Nothing was stored." if text.casefold() in NO else f"{text!r} is no answer here."
+        )
+        return Say(form, summary(form, self._title(form)))
+
+    def _objected(self, form: Form, error: dict[str, Any]) -> Step:
+        """The server refused: ask for the field it names again, or let the person choose what to change."""
+        text = f"{error.get('message', 'The tool failed.')} {error.get('suggestion', '')}".strip()
+        path = str(error.get("field") or "")
+        if path and field_at(path, self._goal(form), self._schema(form)) is not None:
+            return self._reopen(form, path, text)
+        form = form.but(stage="change", problem=text, asking=None)
+        return Say(form, summary(form, self._title(form)))
+
+    def _reopen(self, form: Form, path: str, problem: str) -> Step:
+        return self._proceed(
+            form.but(
+                stage="fields",
+                values=with_value(form.values, path, None),
+                skipped=tuple(other for other in form.skipped if other != path),
+                demanded=(*form.demanded, path),
+                guessed=(*form.guessed, path),
+                problem=problem,
+                asking=None,
+                looked_up=None,
+            )
+        )
+
+    def _check_or_call(self, form: Form, *, confirmed: bool = False) -> Call:
+        """Reads are called at once; writes are checked in a dry run first, and called only after a yes."""
+        tool = self._tools[self._goal(form).tool]
+        if not tool.read_only and not confirmed and "dry_run" in tool.input_schema.get("properties", {}):
+            return self._call(form.but(stage="check"), tool.name, {**form.arguments, "dry_run": True})
+        return self._call(form.but(stage="call"), tool.name, form.arguments)
+
+    def _looked_up(self, form: Form, result: ToolResultBlock) -> Step:
+        """The choices of the open field arrived, or could not be had: then any answer is taken and checked later."""
+        field = self._open_field(form)
+        choice = None if field is None else field.choice
+        if choice is None or result.is_error:
+            return self._proceed(form.but(looked_up=()))
+        items = objects_in((result.structured or {}).get("items"))
+        options = tuple(_option(item, choice) for item in items if _kept(item, choice))
+        return self._proceed(form.but(looked_up=options))
+
+    def _guess(self, form: Form, field: Field) -> Any:  # noqa: ANN401 - a value of any field
+        """A value the person has already given: named in the opening message, or known from the session."""
+        options = self._options(form, field)
+        said = [
+            o.value
+            for o in options
+            if _names(form.opening, str(o.value)) or (o.label and _names(form.opening, o.label))
+        ]
+        if len(said) == 1 and "[" not in field.path:
+            return said[0]
+        known = self._brief.known.get(field.path)
+        return known if not said and (not options or known in [option.value for option in options]) else None
+
+    def _options(self, form: Form, field: Field) -> tuple[Option, ...]:
+        if field.choice is not None:
+            return form.looked_up or ()
+        return tuple(Option(value=value) for value in field.schema.get("enum", ()))
+
+    def _default(self, form: Form, field: Field) -> Any:  # noqa: ANN401 - a value of any field
+        """In a later item of a list, the same as in the item before, unless the field is what tells items apart."""
+        if field.choice is not None or not field.path.partition("]")[2]:
+            return None
+        head, _, rest = field.path.partition("[")
+        index, _, tail = rest.partition("]")
+        return value_at(form.values, f"{head}[{int(index) - 1}]{tail}") if int(index) > 0 else None
+
+    def _open_field(self, form: Form) -> Field | None:
+        return next_field(form, self._goal(form), self._schema(form))
+
+    def _most_items(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Look-ups ask for one large page, where the tool has pages."""
+        limit = self._tools[tool].input_schema.get("properties", {}).get("limit") if tool in self._tools else None
+        return (
+            arguments
+            if limit is None
+            else {"limit": min(limit.get("maximum", _MOST_CHOICES), _MOST_CHOICES), **arguments}
+        )
+
+    def _call(self, form: Form, tool: str, arguments: dict[str, Any]) -> Call:
+        return Call(form.but(calls=form.calls + 1), tool, arguments)
+
+    def _ask_goal(self, form: Form) -> Say:
+        options = self._goal_options()
+        lines = [f"  {number}  {option.label}" for number, option in enumerate(options, start=1)]
+        return Say(form, "\n".join([form.problem or "What would you like to do?", *lines, "(number or name)"]))
+
+    def _goal_options(self) -> list[Option]:
+        return [Option(value=goal, label=self._tools[goal].description.partition("\n")[0]) for goal in self._goals]
+
+    def _goal(self, form: Form) -> Goal:
+        return self._goals[form.goal or ""]
+
+    def _schema(self, form: Form) -> dict[str, Any]:
+        return self._tools[form.goal or ""].input_schema
+
+    def _title(self, form: Form) -> str:
+        return (form.goal or "").replace("_", " ").capitalize()
+
+
+def _error(result: ToolResultBlock) -> dict[str, Any]:
+    return as_object((result.structured or {}).get("error")) or {"message": result.content[:500]}
+
+
+def _option(item: dict[str, Any], choice: ChoiceSource) -> Option:
+    return Option(value=item[choice.value], label=str(item.get(choice.label, "")) if choice.label else "")
+
+
+def _kept(item: dict[str, Any], choice: ChoiceSource) -> bool:
+    return choice.value in item and all(item.get(name) in values for name, values in choice.where.items())
+
+
+def _names(message: str, text: str) -> bool:
+    """Whether the message contains the text as whole words, without case."""
+    padded = f" {' '.join(message.casefold().replace(',', ' ').replace('.', ' ').replace('?', ' ').split())} "
+    return len(text) > 1 and f" {' '.join(text.casefold().split())} " in padded

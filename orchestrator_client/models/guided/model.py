@@ -1,0 +1,108 @@
+"""The guided model as a `Model`: routes by likeness, interviews for agents with goals, explains itself otherwise."""
+
+from collections.abc import AsyncGenerator
+
+from orchestrator_client.dialogue.completion import MARKER
+from orchestrator_client.dialogue.messages import Message, OpaqueBlock, TextBlock, ToolUseBlock
+from orchestrator_client.errors import ModelMisbehaved
+from orchestrator_client.models.guided.form import Form
+from orchestrator_client.models.guided.interview import Call, Done, Interview, Say, Step
+from orchestrator_client.models.guided.similarity import rank
+from orchestrator_client.models.protocol import (
+    AgentBrief,
+    ModelReply,
+    ModelRequest,
+    RouteBrief,
+    RouteOption,
+    StreamEvent,
+    SummaryBrief,
+    TextDelta,
+)
+
+__all__ = ["GuidedModel"]
+
+_PROVIDER = "guided"
+_LEAST_LIKE = 0.12
+
+
+class GuidedModel:
+    """Deterministic: the same request gets the same reply. Its memory travels in the conversation."""
+
+    name = "guided"
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[StreamEvent]:
+        """The reply to a request; works from its brief alone."""
+        match request.brief:
+            case RouteBrief():
+                message, stop = _routed(request.brief, request.tool_choice or "route"), "tool_use"
+            case AgentBrief(goals=()):
+                message, stop = _explained(request.brief), "end_turn"
+            case AgentBrief():
+                message, stop = _interviewed(request.brief, request)
+            case SummaryBrief():
+                raise ModelMisbehaved("The guided model keeps no summaries; it remembers its form.")
+        if message.text:
+            yield TextDelta(message.text)
+        yield ModelReply(message, "tool_use" if stop == "tool_use" else "end_turn", self.name)
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+
+def _routed(brief: RouteBrief, tool: str) -> Message:
+    matches = rank(brief.message, {option.key: option.examples for option in brief.options})
+    best = matches[0]
+    agent = best.label if best.score >= _LEAST_LIKE else brief.fallback
+    answer = {"agent": agent, "confidence": round(best.score, 2), "reason": "likeness to the agent's examples"}
+    return Message(role="assistant", blocks=(ToolUseBlock(id="guided_route", name=tool, input=answer),))
+
+
+def _explained(brief: AgentBrief) -> Message:
+    others = [option for option in brief.options if option.key != brief.agent]
+    matches = {match.label: match.score for match in rank(brief.opening_message, {o.key: o.examples for o in others})}
+    likeliest = sorted(others, key=lambda option: -matches[option.key])[:3]
+    lines = [f"  - {_example(option)}" for option in likeliest]
+    text = "\n".join(
+        [
+            "I fill in forms step by step; without a language model I cannot chat. Say what you need, for example:",
+            *lines,
+        ]
+    )
+    return Message(role="assistant", blocks=(TextBlock(text=text),))
+
+
+def _example(option: RouteOption) -> str:
+    return option.examples[0] if option.examples else option.description
+
+
+def _interviewed(brief: AgentBrief, request: ModelRequest) -> tuple[Message, str]:
+    interview = Interview(brief, request.tools)
+    form = _remembered(request.messages)
+    latest = request.messages[-1]
+    if form is None:
+        step = interview.begin()
+    elif latest.tool_results:
+        step = interview.returned(form, latest.tool_results[-1])
+    else:
+        step = interview.heard(form, latest.text)
+    return _message(step)
+
+
+def _message(step: Step) -> tuple[Message, str]:
+    memory = OpaqueBlock(provider=_PROVIDER, data=step.form.model_dump(mode="json"))
+    match step:
+        case Call(form, tool, arguments):
+            use = ToolUseBlock(id=f"guided_{form.calls}", name=tool, input=arguments)
+            return Message(role="assistant", blocks=(memory, use)), "tool_use"
+        case Say(_, text):
+            return Message(role="assistant", blocks=(TextBlock(text=text), memory)), "end_turn"
+        case Done(_, text):
+            return Message(role="assistant", blocks=(TextBlock(text=f"{text}\n{MARKER}"), memory)), "end_turn"
+
+
+def _remembered(messages: tuple[Message, ...]) -> Form | None:
+    for message in reversed(messages):
+        for block in message.blocks:
+            if isinstance(block, OpaqueBlock) and block.provider == _PROVIDER:
+                return Form.model_validate(block.data)
+    return None

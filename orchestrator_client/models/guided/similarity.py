@@ -1,0 +1,67 @@
+"""Which of several labelled examples a message is most like: cosine of TF-IDF vectors over words and word parts."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+__all__ = ["Match", "rank"]
+
+_WORD = re.compile(r"[a-z0-9]+(?:[-/.][a-z0-9]+)*")
+_PART_LENGTHS = (3, 4)
+_PART_WEIGHT = 0.35
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A label and how like its best example is, 0 to 1."""
+
+    label: str
+    score: float
+
+
+def rank(message: str, examples: Mapping[str, Sequence[str]]) -> list[Match]:
+    """Every label, the likest first. Word parts let `svc` lines and typing errors count for something."""
+    counted = {label: [_features(text) for text in texts] for label, texts in examples.items()}
+    rarity = _rarity([features for several in counted.values() for features in several])
+    wanted = _weighted(_features(message), rarity)
+    matches = [
+        Match(label, max((_cosine(wanted, _weighted(features, rarity)) for features in several), default=0.0))
+        for label, several in counted.items()
+    ]
+    return sorted(matches, key=lambda match: -match.score)
+
+
+def _features(text: str) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for word in _WORD.findall(text.casefold()):
+        found[word] += 1
+        padded = f"^{word}$"
+        for length in _PART_LENGTHS:
+            for start in range(len(padded) - length + 1):
+                found[f"~{padded[start : start + length]}"] += 1
+    return found
+
+
+def _rarity(documents: Sequence[Counter[str]]) -> dict[str, float]:
+    """Inverse document frequency; a feature no example has counts as rare."""
+    seen = Counter(feature for document in documents for feature in document)
+    return {feature: math.log((1 + len(documents)) / (1 + count)) + 1 for feature, count in seen.items()}
+
+
+def _weighted(features: Counter[str], rarity: Mapping[str, float]) -> dict[str, float]:
+    rarest = max(rarity.values(), default=1.0)
+    return {
+        feature: (1 + math.log(count)) * rarity.get(feature, rarest) * (_PART_WEIGHT if feature[0] == "~" else 1.0)
+        for feature, count in features.items()
+    }
+
+
+def _cosine(left: Mapping[str, float], right: Mapping[str, float]) -> float:
+    product = sum(weight * right.get(feature, 0.0) for feature, weight in left.items())
+    return product / (_length(left.values()) * _length(right.values()) or 1.0)
+
+
+def _length(weights: Iterable[float]) -> float:
+    return math.sqrt(sum(weight * weight for weight in weights))
