@@ -1,0 +1,216 @@
+"""One agent answering one message: model, tools, model … until its turn ends, within limits."""
+
+import json
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+import anyio
+
+from orchestrator_client.agents.registry import Agent
+from orchestrator_client.context.window import window
+from orchestrator_client.dialogue.completion import (
+    MARKER,
+    Evidence,
+    MarkerFilter,
+    Verdict,
+    evidence_in,
+    judge,
+    without_marker,
+)
+from orchestrator_client.dialogue.messages import Message, ToolResultBlock, ToolUseBlock, user
+from orchestrator_client.errors import ModelMisbehaved
+from orchestrator_client.events import Listener, TextPiece, TextWithdrawn, ToolFinished, ToolStarted
+from orchestrator_client.models import protocol
+from orchestrator_client.models.protocol import AgentBrief, Model, ModelReply, ModelRequest, TextDelta, ToolSpec
+from orchestrator_client.tools.executor import ToolExecutor, ToolOutcome
+
+__all__ = ["AgentRun", "AgentTurn", "GaveUp", "idempotency_key"]
+
+_MOST_TURNS = 30
+_MOST_REPEATS = 3
+_KEYS = uuid.UUID("6f1c2a0e-6a0f-4d9e-9d53-2f0f3b7c1d55")
+
+Remember = Callable[[Message], Awaitable[None]]
+
+
+class GaveUp(Exception):
+    """A limit ended the task. The text is for the person."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentTurn:
+    """How the agent's turn ended: what it said (without the marker), and the evidence of the whole task."""
+
+    verdict: Verdict
+    text: str
+    evidence: tuple[Evidence, ...]
+
+
+def idempotency_key(session_id: str, task_id: str, tool_use_id: str) -> str:
+    """The key of a write: the same after a crash and in every retry, another for every new decision."""
+    return str(uuid.uuid5(_KEYS, f"{session_id}/{task_id}/{tool_use_id}"))
+
+
+@dataclass(slots=True)
+class AgentRun:
+    """Everything one turn of an agent needs. `remember` stores each new message before anything depends on it."""
+
+    agent: Agent
+    brief: AgentBrief
+    system: str
+    tools: tuple[ToolSpec, ...]
+    model: Model
+    executor: ToolExecutor
+    session_id: str
+    task_id: str
+    remember: Remember
+    tell: Listener
+    _calls: int = 0
+    _repeats: int = 0
+    _answered: dict[str, ToolResultBlock] = field(default_factory=dict[str, ToolResultBlock])
+
+    async def answer(self, history: Sequence[Message]) -> AgentTurn:
+        """Carry the agent's turn to its end. `history` holds all messages of the task, the newest last.
+
+        A history that ends in tool calls without results is one a crash cut short; the calls are made again under the
+        same keys.
+
+        Raises:
+            GaveUp: a limit was reached.
+            ModelError: the model failed for good; the history stays valid.
+        """
+        messages = list(history)
+        if messages[-1].tool_uses:
+            await self._run_tools(messages)
+        refused = False
+        for _ in range(self.agent.limits.model_calls):
+            reply = await self._ask(messages)
+            await self._add(messages, reply.message)
+            if reply.stop_reason == "tool_use":
+                await self._run_tools(messages)
+                continue
+            self._check_ended_well(reply)
+            turn = self._turn(reply.message, messages)
+            if turn.verdict is not Verdict.REFUSED or refused:
+                return turn
+            refused = True
+            await self._add(messages, _refusal(self.brief))
+        raise GaveUp(
+            f"The {self.agent.title} specialist did not come to an end within {self.agent.limits.model_calls} steps."
+        )
+
+    def _turn(self, message: Message, messages: Sequence[Message]) -> AgentTurn:
+        evidence = evidence_in(messages, {goal.tool for goal in self.agent.goals})
+        return AgentTurn(judge(message, evidence), without_marker(message.text), evidence)
+
+    def _check_ended_well(self, reply: ModelReply) -> None:
+        match reply.stop_reason:
+            case "max_tokens" | "context_window":
+                raise GaveUp("The answer became too long and was cut off.")
+            case "refusal":
+                raise GaveUp("The model declined to answer this.")
+            case _:
+                pass
+
+    async def _ask(self, messages: Sequence[Message]) -> ModelReply:
+        request = ModelRequest(
+            brief=self.brief,
+            system=self.system,
+            messages=window(messages, most_turns=_MOST_TURNS),
+            tools=self.tools,
+        )
+        shown = MarkerFilter()
+        try:
+            async with aclosing(self.model.stream(request)) as stream:
+                async for event in stream:
+                    match event:
+                        case TextDelta(text):
+                            self._show(shown.feed(text))
+                        case protocol.TextWithdrawn():
+                            shown = MarkerFilter()
+                            self.tell(TextWithdrawn())
+                        case ModelReply():
+                            self._show(shown.flush())
+                            return event
+        except BaseException:
+            self.tell(TextWithdrawn())
+            raise
+        raise ModelMisbehaved("The model's stream ended without a reply.")
+
+    def _show(self, text: str) -> None:
+        if text:
+            self.tell(TextPiece(text))
+
+    async def _add(self, messages: list[Message], message: Message) -> None:
+        await self.remember(message)
+        messages.append(message)
+
+    async def _run_tools(self, messages: list[Message]) -> None:
+        """Answer every call of the last message, in one message; reads at the same time, writes in order."""
+        results = {use.id: self._recorded(use) for use in messages[-1].tool_uses}
+        waiting = [use for use in messages[-1].tool_uses if results[use.id] is None]
+
+        async def one(use: ToolUseBlock) -> None:
+            results[use.id] = await self._run_tool(use)
+
+        if all(self._reads(use.name) for use in waiting):
+            async with anyio.create_task_group() as group:
+                for use in waiting:
+                    group.start_soon(one, use)
+        else:
+            for use in waiting:
+                await one(use)
+        blocks = tuple(block for block in results.values() if block is not None)
+        await self._add(messages, Message(role="user", blocks=blocks))
+
+    def _recorded(self, use: ToolUseBlock) -> ToolResultBlock | None:
+        """The answer of an identical earlier call, or None; either way the call is counted against the limits."""
+        answer = self._answered.get(_signature(use))
+        if answer is None:
+            self._calls += 1
+            if self._calls > self.agent.limits.tool_calls:
+                raise GaveUp(f"This needed more than {self.agent.limits.tool_calls} tool calls.")
+            return None
+        self._repeats += 1
+        if self._repeats > _MOST_REPEATS:
+            raise GaveUp(f"The {self.agent.title} specialist kept making the same call ({use.name}).")
+        note = "You made this identical call before; this is its answer again. Do not repeat it.\n"
+        return answer.model_copy(update={"tool_use_id": use.id, "content": note + answer.content})
+
+    async def _run_tool(self, use: ToolUseBlock) -> ToolResultBlock:
+        self.tell(ToolStarted(use.name, use.input))
+        key = idempotency_key(self.session_id, self.task_id, use.id)
+        outcome = await self.executor.run(use, allowed=self.agent.allowed_tools, idempotency_key=key)
+        self.tell(self._finished(use, outcome))
+        if not outcome.read_only and outcome.ok:
+            self._answered.clear()  # what was read before may have changed
+        self._answered[_signature(use)] = outcome.block
+        return outcome.block
+
+    def _finished(self, use: ToolUseBlock, outcome: ToolOutcome) -> ToolFinished:
+        return ToolFinished(
+            tool=use.name,
+            ok=outcome.ok,
+            goal=any(goal.tool == use.name for goal in self.brief.goals),
+            read_only=outcome.read_only,
+            replayed=outcome.replayed,
+            message=outcome.error.message if outcome.error else "",
+            answer=outcome.block.structured,
+        )
+
+    def _reads(self, tool: str) -> bool:
+        return any(spec.name == tool and spec.read_only for spec in self.tools)
+
+
+def _signature(use: ToolUseBlock) -> str:
+    return f"{use.name} {json.dumps(use.input, sort_keys=True)}"
+
+
+def _refusal(brief: AgentBrief) -> Message:
+    goals = ", ".join(goal.tool for goal in brief.goals)
+    return user(
+        f"[orchestrator] {MARKER} was not accepted: none of {goals} has succeeded in this task. If something is "
+        "missing, call the tool or ask the user for it. Do not claim a result that no tool returned."
+    )

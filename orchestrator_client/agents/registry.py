@@ -1,0 +1,186 @@
+"""Reads the agent definitions: one Markdown file each, front matter checked against the published schema."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from jsonschema import Draft202012Validator, ValidationError
+from referencing import Registry
+
+from orchestrator_client.errors import ConfigurationError
+from orchestrator_client.models.protocol import AskField, ChoiceSource, Goal, RouteOption
+
+__all__ = ["FALLBACK_AGENT", "Agent", "AgentRegistry", "ContextNeed", "Limits", "load_agents"]
+
+FALLBACK_AGENT = "general"
+"""Gets what no other agent is for. Every registry must have it."""
+
+_PACKAGE = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class ContextNeed:
+    """A read-only call whose answer the agent gets when its task starts; `fields` names what to show of each item."""
+
+    title: str
+    tool: str
+    arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How far one message may carry an agent before the task is ended honestly."""
+
+    model_calls: int = 12
+    tool_calls: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """One specialist. `prompt` is the body of its file."""
+
+    key: str
+    title: str
+    kind: Literal["task", "conversation"]
+    description: str
+    examples: tuple[str, ...]
+    prompt: str
+    tools: tuple[str, ...] = ()
+    context: tuple[ContextNeed, ...] = ()
+    goals: tuple[Goal, ...] = ()
+    follow_ups: tuple[str, ...] = ()
+    limits: Limits = Limits()
+
+    @property
+    def allowed_tools(self) -> frozenset[str]:
+        """Everything this agent may call, its goals included."""
+        return frozenset((*self.tools, *(goal.tool for goal in self.goals)))
+
+    def goals_on(self, offered: Iterable[str]) -> tuple[Goal, ...]:
+        """The goals that a server with these tools can fulfil."""
+        names = set(offered)
+        return tuple(goal for goal in self.goals if goal.tool in names)
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRegistry:
+    """All agents by key, in the order of their keys, the fallback last."""
+
+    agents: Mapping[str, Agent]
+
+    def __getitem__(self, key: str) -> Agent:
+        return self.agents[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.agents
+
+    @property
+    def options(self) -> tuple[RouteOption, ...]:
+        """What the router chooses from; the examples of an agent's goals are its examples too."""
+        return tuple(
+            RouteOption(
+                agent.key,
+                agent.description,
+                (*agent.examples, *(example for goal in agent.goals for example in goal.examples)),
+            )
+            for agent in self.agents.values()
+        )
+
+
+def load_agents(directory: Path | None = None) -> AgentRegistry:
+    """The agents of a folder, by default those that ship with the program.
+
+    Raises:
+        ConfigurationError: a file does not follow the schema, a key stands twice, or there is no fallback agent.
+    """
+    folder = directory or _PACKAGE / "definitions"
+    agents: dict[str, Agent] = {}
+    for path in sorted(folder.glob("*.md")):
+        agent = _read(path)
+        if agent.key in agents:
+            raise ConfigurationError(f"{path.name}: the agent key {agent.key!r} stands in two files of {folder}.")
+        agents[agent.key] = agent
+    if FALLBACK_AGENT not in agents:
+        raise ConfigurationError(
+            f"{folder} has no agent {FALLBACK_AGENT!r}.", suggestion="Add one: it answers what no other agent is for."
+        )
+    fallback = agents.pop(FALLBACK_AGENT)
+    return AgentRegistry({**agents, FALLBACK_AGENT: fallback})
+
+
+def _read(path: Path) -> Agent:
+    front, prompt = _split(path)
+    problems = [
+        f"{'.'.join(map(str, error.absolute_path)) or 'front matter'}: {error.message[:200]}"
+        for error in _problems(front)
+    ]
+    if problems:
+        raise ConfigurationError(
+            f"{path.name}: {'; '.join(problems)}.", suggestion="See schemas/agent.schema.json for what is allowed."
+        )
+    if not prompt:
+        raise ConfigurationError(
+            f"{path.name}: the agent has no prompt.", suggestion="Write it below the front matter."
+        )
+    return Agent(
+        key=front["key"],
+        title=front["title"],
+        kind=front.get("kind", "task"),
+        description=front["description"],
+        examples=tuple(front["examples"]),
+        prompt=prompt,
+        tools=tuple(front.get("tools", ())),
+        context=tuple(_context_need(need) for need in front.get("context", ())),
+        goals=tuple(_goal(goal) for goal in front.get("goals", ())),
+        follow_ups=tuple(front.get("follow_ups", ())),
+        limits=Limits(**front.get("limits", {})),
+    )
+
+
+def _split(path: Path) -> tuple[dict[str, Any], str]:
+    text = path.read_text(encoding="utf-8")
+    before, *parts = text.split("---\n", 2)
+    if before or len(parts) < 2:  # noqa: PLR2004 - front matter and prompt
+        raise ConfigurationError(
+            f"{path.name}: no front matter.", suggestion="Start the file with a line ---, YAML, and another line ---."
+        )
+    try:
+        front = yaml.safe_load(parts[0])
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{path.name}: the front matter is not YAML: {error}.") from error
+    return front, parts[1].strip()
+
+
+def _problems(front: Any) -> Iterator[ValidationError]:  # noqa: ANN401 - YAML of any shape
+    yield from _validator().iter_errors(front)  # pyright: ignore[reportUnknownMemberType] - half typed in jsonschema
+
+
+def _context_need(front: dict[str, Any]) -> ContextNeed:
+    return ContextNeed(front["title"], front["tool"], front.get("arguments", {}), tuple(front.get("fields", ())))
+
+
+def _goal(front: dict[str, Any]) -> Goal:
+    return Goal(
+        tool=front["tool"],
+        examples=tuple(front.get("examples", ())),
+        ask=tuple(AskField(ask["field"], ask.get("when", {})) for ask in front.get("ask", ())),
+        choices={path: _choice(choice) for path, choice in front.get("choices", {}).items()},
+    )
+
+
+def _choice(front: dict[str, Any]) -> ChoiceSource:
+    where = {name: tuple(values) for name, values in front.get("where", {}).items()}
+    return ChoiceSource(front["tool"], front["value"], front.get("label"), front.get("arguments", {}), where)
+
+
+@cache
+def _validator() -> Draft202012Validator:
+    """A validator with an empty registry: it never fetches a schema from anywhere."""
+    bundled = _PACKAGE.parent / "_bundle" / "schemas" / "agent.schema.json"
+    path = bundled if bundled.exists() else _PACKAGE.parent.parent / "schemas" / "agent.schema.json"
+    return Draft202012Validator(json.loads(path.read_text(encoding="utf-8")), registry=Registry())

@@ -1,0 +1,88 @@
+"""The plant data a task starts with: an agent's declared needs, each a bounded block that says what it leaves out."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from orchestrator_client.dialogue.json_values import objects_in
+from orchestrator_client.dialogue.messages import ToolUseBlock
+from orchestrator_client.tools.outcome import ToolOutcome
+
+__all__ = ["Need", "filled_in", "load_task_context"]
+
+_MOST_ITEMS = 40
+_MOST_CHARACTERS = 6_000
+
+
+class Need(Protocol):
+    """One thing an agent wants to know when its task starts."""
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def tool(self) -> str: ...
+    @property
+    def arguments(self) -> Mapping[str, Any]: ...
+    @property
+    def fields(self) -> tuple[str, ...]: ...
+
+
+class Runs(Protocol):
+    """Whoever can run a read-only tool call."""
+
+    async def __call__(self, use: ToolUseBlock) -> ToolOutcome: ...
+
+
+async def load_task_context(needs: Iterable[Need], known: Mapping[str, Any], run: Runs) -> str:
+    """The blocks as one text, or an empty one.
+
+    A need that refers to something unknown (`$project` before there is a project) is skipped: the agent asks first. A
+    call that fails is named, so that the agent does not take silence for "there is none".
+    """
+    blocks: list[str] = []
+    for position, need in enumerate(needs, start=1):
+        arguments = filled_in(need.arguments, known)
+        if arguments is None:
+            continue
+        outcome = await run(ToolUseBlock(id=f"context_{position}", name=need.tool, input=arguments))
+        blocks.append(_block(need, outcome))
+    return "\n\n".join(blocks)
+
+
+def filled_in(arguments: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Arguments with every `$name` replaced by what is known; None if something is not known yet."""
+    filled: dict[str, Any] = {}
+    for name, value in arguments.items():
+        if isinstance(value, str) and value.startswith("$"):
+            if known.get(value[1:]) is None:
+                return None
+            filled[name] = known[value[1:]]
+        else:
+            filled[name] = value
+    return filled
+
+
+def _block(need: Need, outcome: ToolOutcome) -> str:
+    if not outcome.ok:
+        reason = outcome.error.message if outcome.error else "no reason given"
+        return f"## {need.title}\nCould not be loaded ({reason}). Use {need.tool} if you need them."
+    structured = outcome.block.structured or {}
+    if "items" not in structured:
+        return f"## {need.title}\n{outcome.block.content[:_MOST_CHARACTERS]}"
+    items = objects_in(structured["items"])
+    lines, used = list[str](), 0
+    for item in items[:_MOST_ITEMS]:
+        line = _line(item, need.fields)
+        used += len(line)
+        if used > _MOST_CHARACTERS:
+            break
+        lines.append(line)
+    total = structured.get("total", len(items))
+    head = f"## {need.title} ({len(lines)} of {total})"
+    rest = f"\n{total - len(lines)} more are left out; {need.tool} finds them." if total > len(lines) else ""
+    return head + "\n" + "\n".join(lines) + rest
+
+
+def _line(item: dict[str, Any], fields: tuple[str, ...]) -> str:
+    shown = {name: item[name] for name in fields or item if item.get(name) not in (None, "", [])}
+    return json.dumps(shown, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,1 @@
+"""The session store: every conversation, so that leaving, a crash or another process loses nothing."""

@@ -1,0 +1,60 @@
+"""Every setting of the client, in one table. A command line option beats the environment, which beats the default."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import platformdirs
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+__all__ = ["Settings"]
+
+
+def _user_data_dir() -> Path:
+    return Path(platformdirs.user_data_dir("shopfloor", appauthor=False))
+
+
+class Settings(BaseSettings):
+    """Settings of `shopfloor`; each can be given as `SHOPFLOOR_<NAME>`, the API's own also under their usual names."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SHOPFLOOR_", frozen=True, extra="ignore", hide_input_in_errors=True, populate_by_name=True
+    )
+
+    data_dir: Annotated[
+        Path, Field(description="Folder of sessions, prompt history and the default server's plant")
+    ] = Field(default_factory=_user_data_dir)
+    model: Annotated[
+        Literal["auto", "anthropic", "guided"],
+        Field(description="auto uses Claude when a key or base URL is set, and the guided model otherwise"),
+    ] = "auto"
+    agent_model: Annotated[str, Field(description="Model id of the agents")] = "claude-sonnet-5-5"
+    routing_model: Annotated[str, Field(description="Model id of routing and summaries")] = "claude-haiku-5-5"
+    server: Annotated[
+        str | None, Field(description="Tool server: a command, or the URL of its /mcp; default: start our own")
+    ] = None
+    agents_dir: Annotated[Path | None, Field(description="Folder of agent definitions, not those shipped")] = None
+    anthropic_api_key: Annotated[
+        SecretStr | None,
+        Field(
+            description="Key of the Messages API",
+            validation_alias=AliasChoices("SHOPFLOOR_ANTHROPIC_API_KEY", "ANTHROPIC_API_KEY"),
+        ),
+    ] = None
+    anthropic_base_url: Annotated[
+        str | None,
+        Field(
+            description="Root of another server of the Messages API, such as llama.cpp or vLLM",
+            validation_alias=AliasChoices("SHOPFLOOR_ANTHROPIC_BASE_URL", "ANTHROPIC_BASE_URL"),
+        ),
+    ] = None
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Field(description="Least level written to stderr")
+    ] = "error"
+    log_format: Annotated[Literal["text", "json"], Field(description="How log lines look")] = "text"
+
+    @property
+    def chosen_model(self) -> Literal["anthropic", "guided"]:
+        if self.model != "auto":
+            return self.model
+        return "anthropic" if self.anthropic_api_key or self.anthropic_base_url else "guided"

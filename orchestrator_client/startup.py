@@ -1,0 +1,70 @@
+"""Builds an orchestrator from settings, and takes it down again. One function, no logic of its own."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from orchestrator_client.agents.registry import load_agents
+from orchestrator_client.errors import ConfigurationError
+from orchestrator_client.models.protocol import Model
+from orchestrator_client.orchestrator import Orchestrator
+from orchestrator_client.sessions.store import SessionStore
+from orchestrator_client.settings import Settings
+from orchestrator_client.tools.connection import ToolConnection
+from orchestrator_client.tools.targets import Target, default_target, parse_target
+
+__all__ = ["SESSIONS_NAME", "open_orchestrator", "open_sessions"]
+
+SESSIONS_NAME = "sessions.sqlite3"
+
+
+async def open_sessions(settings: Settings) -> SessionStore:
+    return await SessionStore.open(settings.data_dir / SESSIONS_NAME)
+
+
+@asynccontextmanager
+async def open_orchestrator(settings: Settings) -> AsyncGenerator[tuple[Orchestrator, SessionStore]]:
+    """An orchestrator ready for messages; its tool server is started when it is first needed.
+
+    Raises:
+        ConfigurationError: a setting, an agent definition or the session file cannot be used.
+    """
+    agents = load_agents(settings.agents_dir)
+    model, routing_model = _models(settings)
+    store = await open_sessions(settings)
+    try:
+        async with ToolConnection(_target(settings)) as connection:
+            yield (
+                Orchestrator(
+                    model=model, routing_model=routing_model, agents=agents, connection=connection, store=store
+                ),
+                store,
+            )
+    finally:
+        await routing_model.aclose()
+        await model.aclose()
+        await store.aclose()
+
+
+def _target(settings: Settings) -> Target:
+    if settings.server is not None:
+        return parse_target(settings.server)
+    return default_target(["--data-dir", str(settings.data_dir)])
+
+
+def _models(settings: Settings) -> tuple[Model, Model]:
+    """The agents' model and the routing model."""
+    if settings.chosen_model == "guided":
+        from orchestrator_client.models.guided import GuidedModel
+
+        return GuidedModel(), GuidedModel()
+    if settings.anthropic_api_key is None and settings.anthropic_base_url is None:
+        raise ConfigurationError(
+            "The model anthropic needs a key.",
+            suggestion="Set ANTHROPIC_API_KEY, or ANTHROPIC_BASE_URL for a local server, or use --model guided.",
+        )
+    from orchestrator_client.models.anthropic import AnthropicModel
+
+    def claude(name: str) -> AnthropicModel:
+        return AnthropicModel(name, api_key=settings.anthropic_api_key, base_url=settings.anthropic_base_url)
+
+    return claude(settings.agent_model), claude(settings.routing_model)

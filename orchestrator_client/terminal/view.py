@@ -1,0 +1,105 @@
+"""Shows one turn as it happens: the agent, streamed text, a line per tool call, tables of what was found."""
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+
+from orchestrator_client.events import (
+    AgentChosen,
+    Note,
+    TextPiece,
+    TextWithdrawn,
+    ToolFinished,
+    ToolStarted,
+    TurnEvent,
+)
+from orchestrator_client.orchestrator import Turn
+from orchestrator_client.terminal.tables import tables_of
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+__all__ = ["TurnView", "plain"]
+
+_HARMLESS = frozenset("\n\t")
+
+
+def plain(text: str) -> str:
+    """Text without control characters, so that nothing stored can steer the terminal."""
+    return "".join(c for c in text if c in _HARMLESS or (c.isprintable() or c == " "))
+
+
+class TurnView:
+    """A listener for one turn. `progress` shows that something is under way, on a terminal only."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._in_text = False
+        self._status: Status | None = None
+        self._busy("thinking")
+
+    def __call__(self, event: TurnEvent) -> None:
+        self._idle()
+        match event:
+            case TextPiece(text):
+                self._console.out(plain(text), end="", highlight=False)
+                self._in_text = True
+            case TextWithdrawn():
+                if self._in_text:
+                    self._line("[dim](the answer broke off and is void)[/dim]")
+            case AgentChosen(_, title, _):
+                self._line(f"[dim]→ {escape(title)}[/dim]")
+                self._busy("thinking")
+            case ToolStarted(tool, _):
+                self._busy(tool)
+            case ToolFinished():
+                self._tool(event)
+                self._busy("thinking")
+            case Note(text):
+                self._line(escape(plain(text)))
+
+    def end(self, turn: Turn) -> None:
+        """Close the turn: completion and suggestions."""
+        self._idle()
+        self._break()
+        if turn.outcome == "completed":
+            self._console.print("[green]✓ done[/green]")
+        if turn.suggestions:
+            self._console.print("[dim]Next you could say:[/dim]")
+            for suggestion in turn.suggestions:
+                self._console.print(f"[dim]  · {escape(suggestion)}[/dim]")
+
+    def abort(self) -> None:
+        self._idle()
+        self._break()
+
+    def _tool(self, event: ToolFinished) -> None:
+        if not event.ok:
+            self._line(f"[red]  ✗ {escape(event.tool)}: {escape(plain(event.message))}[/red]")
+            return
+        answer = event.answer or {}
+        how = " (dry run)" if answer.get("dry_run") else " (already done before)" if event.replayed else ""
+        self._line(f"[dim]  ✓ {escape(event.tool)}{how}[/dim]")
+        if event.goal and not answer.get("dry_run"):
+            for table in tables_of(answer, self._console):
+                self._console.print(table)
+
+    def _line(self, markup: str) -> None:
+        self._break()
+        self._console.print(markup, highlight=False)
+
+    def _break(self) -> None:
+        if self._in_text:
+            self._console.print()
+            self._in_text = False
+
+    def _busy(self, doing: str) -> None:
+        if self._console.is_terminal and not self._in_text:
+            self._status = self._console.status(f"[dim]{escape(doing)} …[/dim]")
+            self._status.start()
+
+    def _idle(self) -> None:
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
