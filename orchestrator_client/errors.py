@@ -71,8 +71,14 @@ class ModelMisbehaved(ModelError):
 
 
 class ToolCallError(ClientError):
+    """`retry_after_s` is what the server asked for, if it did."""
+
     code = "tool_call"
     outcome_known = True
+
+    def __init__(self, message: str, *, suggestion: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(message, suggestion=suggestion)
+        self.retry_after_s = retry_after_s
 
 
 class ToolServerUnavailable(ToolCallError):

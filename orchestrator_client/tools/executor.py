@@ -6,7 +6,7 @@ import structlog
 
 from orchestrator_client.dialogue.messages import ToolResultBlock, ToolUseBlock
 from orchestrator_client.errors import ToolCallError
-from orchestrator_client.tools.catalog import ToolDescriptor
+from orchestrator_client.tools.catalog import IDEMPOTENCY_KEY, ToolDescriptor
 from orchestrator_client.tools.connection import RawToolResult, ToolConnection
 from orchestrator_client.tools.faults import tool_error
 from orchestrator_client.tools.outcome import Advice, ToolFailure, ToolOutcome, error_of, readable
@@ -24,8 +24,6 @@ from orchestrator_client.tools.verdicts import (
 
 __all__ = ["IDEMPOTENCY_KEY", "Advice", "ToolExecutor", "ToolFailure", "ToolOutcome"]
 
-IDEMPOTENCY_KEY = "io.shopfloor/idempotency-key"
-
 _log = structlog.get_logger(__name__)
 
 
@@ -40,7 +38,7 @@ class ToolExecutor:
     async def run(self, use: ToolUseBlock, *, allowed: frozenset[str], idempotency_key: str | None) -> ToolOutcome:
         """Call a tool. A failure is an outcome; only cancellation and bugs are raised.
 
-        The key makes a write repeatable, so give one only for a server that honors it.
+        The key makes a write repeatable; it is used only where the server promises to honor it.
         """
         now = anyio.current_time()
         call = CallInProgress(use, idempotency_key, started=now, deadline=now + self._deadline_s)
@@ -87,12 +85,11 @@ class ToolExecutor:
 
     async def _send(self, call: CallInProgress, tool: ToolDescriptor) -> RawToolResult:
         call.attempts += 1
-        keyed = call.key is not None and not tool.read_only
         try:
             raw = await self._connection.call(
                 tool.name,
                 call.use.input,
-                meta={IDEMPOTENCY_KEY: call.key} if keyed else None,
+                meta={IDEMPOTENCY_KEY: call.key} if call.keyed else None,
                 timeout_s=min(self._connection.call_timeout_s, call.remaining_s),
             )
         except ToolCallError as error:

@@ -18,7 +18,7 @@ from orchestrator_client.errors import OutcomeUnknown, ToolCallError, ToolResult
 from orchestrator_client.tools.transport import WireFault
 from orchestrator_client.tools.validation import problem_of
 
-__all__ = ["SDK_ERRORS", "ToolServerBusy", "session_is_forgotten", "tool_error"]
+__all__ = ["SDK_ERRORS", "session_is_forgotten", "tool_error"]
 
 # What the SDK's client raises to its caller. ValueError is pydantic's, OSError includes TimeoutError.
 SDK_ERRORS = (MCPError, RuntimeError, ValueError, OSError, ExceptionGroup)
@@ -28,14 +28,6 @@ _TEXT_LIMIT = 300  # characters of a foreign message that we repeat
 _LOST = "The call was sent but no answer came; it may have been carried out."
 _CHECK = "Check with a read before trying again."
 _WAIT = "Try again in a moment."
-
-
-class ToolServerBusy(ToolServerUnavailable):
-    """The server asked for patience; nothing was executed."""
-
-    def __init__(self, message: str, *, suggestion: str, retry_after_s: float | None) -> None:
-        super().__init__(message, suggestion=suggestion)
-        self.retry_after_s = retry_after_s
 
 
 def tool_error(error: BaseException, *, sent: bool) -> ToolCallError:
@@ -113,7 +105,7 @@ def _from_wire(error: MCPError, fault: WireFault) -> ToolCallError:
     if fault.outcome == "refused":
         return ToolCallError(error.message, suggestion="Check the address and the access token of the tool server.")
     if fault.retry_after_s is not None:
-        return ToolServerBusy(error.message, suggestion=_WAIT, retry_after_s=fault.retry_after_s)
+        return ToolServerUnavailable(error.message, suggestion=_WAIT, retry_after_s=fault.retry_after_s)
     return ToolServerUnavailable(f"The tool server could not be reached. {error.message}", suggestion=_WAIT)
 
 

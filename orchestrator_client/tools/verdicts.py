@@ -9,7 +9,6 @@ import anyio
 from orchestrator_client.dialogue.messages import ToolUseBlock
 from orchestrator_client.errors import OutcomeUnknown, ToolCallError, ToolResultInvalid, ToolServerUnavailable
 from orchestrator_client.tools.catalog import ToolDescriptor
-from orchestrator_client.tools.faults import ToolServerBusy
 from orchestrator_client.tools.outcome import Advice, ErrorObject, advice_on
 from orchestrator_client.tools.validation import Problem
 
@@ -67,7 +66,12 @@ class CallInProgress:
     @property
     def repeatable(self) -> bool:
         """Whether a second delivery could do no harm."""
-        return self.read_only or self.key is not None
+        return self.read_only or self.keyed
+
+    @property
+    def keyed(self) -> bool:
+        """Whether this call carries a key that the server honors."""
+        return self.key is not None and self.tool is not None and self.tool.keyed
 
     @property
     def remaining_s(self) -> float:
@@ -112,7 +116,7 @@ def on_the_way(call: CallInProgress, error: ToolCallError) -> Failed:
         code=error.code,
         message=error.message,
         suggestion=error.suggestion,
-        retry_after_s=error.retry_after_s if isinstance(error, ToolServerBusy) else None,
+        retry_after_s=error.retry_after_s,
         retryable=error.retryable,
         outcome_known=error.outcome_known,
     )

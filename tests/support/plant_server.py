@@ -173,13 +173,13 @@ async def process_id() -> Count:
 
 async def hold(port: int) -> Machines:
     """Report to a port of this machine, then answer when it says so."""
-    async with await anyio.connect_tcp("127.0.0.1", port) as gate:
-        append("held", "started")
-        try:
+    append("held", "started")
+    try:
+        async with await anyio.connect_tcp("127.0.0.1", port) as gate:
             await gate.receive()
-        except anyio.get_cancelled_exc_class():
-            append("held", "cancelled")
-            raise
+    except anyio.get_cancelled_exc_class():
+        append("held", "cancelled")
+        raise
     return Machines(machine_ids=["held"])
 
 
@@ -202,10 +202,13 @@ TOOLS = [
 ]
 
 
+KEYED = {"io.shopfloor/idempotency-key": True}
+
+
 def build(*, legacy: bool) -> MCPServer:
     mcp = MCPServer("plant", log_level="ERROR", middleware=[strict, in_pages, lying, *([older] if legacy else [])])
     for function, title, hints in TOOLS:
-        mcp.add_tool(function, title=title, annotations=hints)
+        mcp.add_tool(function, title=title, annotations=hints, meta=KEYED if hints is WRITE else None)
     return mcp
 
 
