@@ -1,8 +1,7 @@
 """Wires the tools into the SDK's `MCPServer`. The SDK speaks the protocol; every call goes through our pipeline."""
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import mcp_types as types
@@ -14,7 +13,7 @@ from mcp_server import identity
 from mcp_server.backends.base import Backend
 from mcp_server.bundled import sample_plant_dir
 from mcp_server.clock import Clock
-from mcp_server.errors import ToolFailure
+from mcp_server.errors import InvalidInput, ToolFailure
 from mcp_server.pipeline.call import Pipeline
 from mcp_server.pipeline.declaration import Caller, Tool
 from mcp_server.pipeline.idempotency import META_KEY
@@ -27,46 +26,42 @@ __all__ = ["ShopfloorServer", "build_server", "open_backend", "published_tools"]
 DEADLINE_KEY = "io.shopfloor/deadline-ms"
 """Where a client says in `_meta` how long it will still wait, in milliseconds."""
 
+_LONGEST_DEADLINE_MS = 3_600_000
 _TOOLS_TTL_MS = 300_000
+_LONGEST_ECHO = 80
 
 AnyTool = Tool[Any, Any, Any]
 
 
-class ShopfloorServer(MCPServer[Pipeline]):
+class ShopfloorServer(MCPServer[dict[str, Any]]):
     """The SDK's server with our tools and our pipeline behind its two tool methods.
 
     The SDK would coerce arguments, drop unknown ones and hide the text of errors; here it does none of the three.
     """
 
     def __init__(self, tools: Sequence[AnyTool], backend: Backend, clock: Clock) -> None:
-        self.backend = backend
-        self._tools = {tool.name: tool for tool in tools}
-        self._published = published_tools(tools)
-
-        @asynccontextmanager
-        async def lifespan(_server: MCPServer[Pipeline]) -> AsyncIterator[Pipeline]:
-            yield self.pipeline
-
-        self.pipeline = Pipeline(backend, clock)
         super().__init__(
             identity.NAME,
             title=identity.TITLE,
             instructions=identity.INSTRUCTIONS,
             version=identity.VERSION,
-            lifespan=lifespan,
             cache_hints={"tools/list": CacheHint(ttl_ms=_TOOLS_TTL_MS, scope="public")},
             log_level="WARNING",
         )
+        self.backend = backend
+        self.pipeline = Pipeline(backend, clock)
+        self._named = {tool.name: tool for tool in tools}
+        self._published = published_tools(tools)
 
     async def list_tools(self) -> list[types.Tool]:
         return list(self._published)
 
     async def call_tool(
-        self, name: str, arguments: dict[str, Any], context: Context[Pipeline, Any] | None = None
+        self, name: str, arguments: dict[str, Any], context: Context[dict[str, Any], Any] | None = None
     ) -> types.CallToolResult:
-        tool = self._tools.get(name)
+        tool = self._named.get(name)
         if tool is None:
-            raise MCPError(code=types.INVALID_PARAMS, message=f"Unknown tool: {name}")
+            raise MCPError(code=types.INVALID_PARAMS, message=f"Unknown tool: {name[:_LONGEST_ECHO]}")
         try:
             answer = await self.pipeline.call(tool, arguments, _caller(context))
         except ToolFailure as failure:
@@ -98,20 +93,33 @@ def published_tools(tools: Sequence[AnyTool]) -> tuple[types.Tool, ...]:
                 "inputSchema": published_schema(tool.request, "validation"),
                 "outputSchema": published_schema(tool.result, "serialization"),
                 "annotations": dict(tool.annotations),
-                "_meta": {"io.shopfloor/toolset": tool.toolset},
+                "_meta": {"io.shopfloor/toolset": tool.toolset, **({META_KEY: True} if tool.writes else {})},
             }
         )
         for tool in sorted(tools, key=lambda tool: tool.name)
     )
 
 
-def _caller(context: Context[Pipeline, Any] | None) -> Caller:
+def _caller(context: Context[dict[str, Any], Any] | None) -> Caller:
+    """Who calls, from the request's `_meta`.
+
+    Raises:
+        InvalidInput: the key is no text, or the deadline no number.
+    """
     meta: Mapping[str, Any] = (context.request_context.meta if context is not None else None) or {}
     key, deadline_ms = meta.get(META_KEY), meta.get(DEADLINE_KEY)
-    return Caller(
-        idempotency_key=None if key is None else str(key),
-        deadline_s=deadline_ms / 1000 if isinstance(deadline_ms, int | float) and deadline_ms > 0 else None,
-    )
+    if not isinstance(key, str | None):
+        raise InvalidInput(
+            "The idempotency key must be text.", field=f"_meta[{META_KEY}]", suggestion="Send a key such as a UUID."
+        )
+    if deadline_ms is not None and (isinstance(deadline_ms, bool) or not isinstance(deadline_ms, int | float)):
+        raise InvalidInput(
+            "The deadline must be a number of milliseconds.",
+            field=f"_meta[{DEADLINE_KEY}]",
+            suggestion="Send how many milliseconds you will still wait, or leave it out.",
+        )
+    patience_s = None if deadline_ms is None else max(0, min(deadline_ms, _LONGEST_DEADLINE_MS)) / 1000
+    return Caller(idempotency_key=key, deadline_s=patience_s)
 
 
 def _result(answer: dict[str, Any], *, is_error: bool = False) -> types.CallToolResult:

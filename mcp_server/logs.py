@@ -1,6 +1,7 @@
 """Logs of the server: structlog on stderr, so that stdout carries only the protocol or the data asked for."""
 
 import logging
+import os
 import sys
 from typing import Literal
 
@@ -22,7 +23,10 @@ def configure_logs(level: Literal["debug", "info", "warning", "error"], form: Li
     renderer = (
         structlog.processors.JSONRenderer()
         if form == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty() and not os.environ.get("NO_COLOR"),
+            exception_formatter=structlog.dev.plain_traceback,  # the default prints local variables, so records
+        )
     )
     structlog.configure(
         processors=[*stamped, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -31,11 +35,16 @@ def configure_logs(level: Literal["debug", "info", "warning", "error"], form: Li
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=stamped, processors=[
-        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-        *((structlog.processors.format_exc_info,) if form == "json" else ()),
-        renderer,
-    ]))
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=stamped,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *((structlog.processors.format_exc_info,) if form == "json" else ()),
+                renderer,
+            ],
+        )
+    )
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import platformdirs
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 __all__ = ["Settings"]
@@ -18,9 +18,19 @@ def _user_data_dir() -> Path:
 class Settings(BaseSettings):
     """Settings of `shopfloor-mcp`; each can be given as `SHOPFLOOR_<NAME>`."""
 
-    model_config = SettingsConfigDict(env_prefix="SHOPFLOOR_", frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix="SHOPFLOOR_",
+        env_ignore_empty=True,  # hosts pass "" for what their user left blank
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+    )
 
-    data_dir: Annotated[Path, Field(description="Folder of the plant's database")] = Field(default_factory=_user_data_dir)
+    data_dir: Annotated[
+        Path,
+        AfterValidator(Path.expanduser),
+        Field(default_factory=_user_data_dir, description="Folder of the plant's database"),
+    ]
     as_of: Annotated[
         date | None, Field(description="Hold the plant's day at this date, and seed the sample plant for it")
     ] = None

@@ -17,6 +17,7 @@ MIN_NDC = 5
 RESOLUTION_SHARE = 10
 """A gauge should resolve a tenth of the tolerance (rule of thumb, so a warning)."""
 
+_IDENTITY = ("operation", "characteristic", "kind")
 _CC_METHODS = {ControlMethod.SPC_CHART, ControlMethod.ERROR_PROOFING, ControlMethod.AUTOMATIC_GAUGING}
 
 
@@ -59,42 +60,7 @@ def check_row(row: PlanRow, spec: Spec | None) -> list[Finding]:
 
 def check_gauge(row: PlanRow, gauge: Gauge, *, overdue: bool) -> list[Finding]:
     """Whether the gauge can judge the characteristic."""
-    found: list[Finding] = []
-    if gauge.grr_pct is not None and gauge.grr_pct > MAX_GRR_PCT:
-        found.append(
-            Finding(
-                "gauge_id",
-                f"{gauge.id} has a gauge R&R of {gauge.grr_pct:g} % of tolerance; more than {MAX_GRR_PCT:g} % is not acceptable",
-                "Choose another gauge, or improve this one and repeat the study.",
-            )
-        )
-    if gauge.ndc is not None and gauge.ndc < MIN_NDC:
-        found.append(
-            Finding(
-                "gauge_id", f"{gauge.id} tells only {gauge.ndc} categories apart", f"Use ndc >= {MIN_NDC}.", stops=False
-            )
-        )
-    if overdue:
-        found.append(
-            Finding(
-                "gauge_id",
-                f"{gauge.id} is overdue for calibration since {gauge.cal_due.isoformat()}",
-                "Calibrate it before the first measurement.",
-                stops=False,
-            )
-        )
-    if gauge.resolution is not None and row.lsl is not None and row.usl is not None:
-        largest = (row.usl - row.lsl) / RESOLUTION_SHARE
-        if gauge.resolution > largest * (1 + 1e-9):
-            found.append(
-                Finding(
-                    "gauge_id",
-                    f"{gauge.id} resolves {gauge.resolution:g} {row.unit}, more than a tenth of the tolerance ({largest:g})",
-                    "Use a finer gauge.",
-                    stops=False,
-                )
-            )
-    return found
+    return [*_repeatability(gauge), *(_calibration(gauge) if overdue else ()), *_resolution(row, gauge)]
 
 
 def coverage(specs: Iterable[Spec], rows: Iterable[PlanRow]) -> Coverage:
@@ -105,9 +71,47 @@ def coverage(specs: Iterable[Spec], rows: Iterable[PlanRow]) -> Coverage:
     return Coverage(special_total=len(special), special_covered=len(special) - len(missing), missing=missing)
 
 
+def _repeatability(gauge: Gauge) -> list[Finding]:
+    found: list[Finding] = []
+    if gauge.grr_pct is not None and gauge.grr_pct > MAX_GRR_PCT:
+        found.append(
+            Finding(
+                "gauge_id",
+                f"{gauge.id} has a gauge R&R of {gauge.grr_pct:g} % of tolerance; "
+                f"more than {MAX_GRR_PCT:g} % is not acceptable",
+                "Choose another gauge, or improve this one and repeat the study.",
+            )
+        )
+    if gauge.ndc is not None and gauge.ndc < MIN_NDC:
+        found.append(
+            Finding(
+                "gauge_id", f"{gauge.id} tells only {gauge.ndc} categories apart", f"Use ndc >= {MIN_NDC}.", stops=False
+            )
+        )
+    return found
+
+
+def _calibration(gauge: Gauge) -> list[Finding]:
+    since = f"{gauge.id} is overdue for calibration since {gauge.cal_due.isoformat()}"
+    return [Finding("gauge_id", since, "Calibrate it before the first measurement.", stops=False)]
+
+
+def _resolution(row: PlanRow, gauge: Gauge) -> list[Finding]:
+    if gauge.resolution is None or row.lsl is None or row.usl is None:
+        return []
+    largest = (row.usl - row.lsl) / RESOLUTION_SHARE
+    if gauge.resolution <= largest * (1 + 1e-9):  # exactly a tenth is fine, whatever binary fractions make of it
+        return []
+    finer = (
+        f"{gauge.id} resolves {gauge.resolution:g} {row.unit or ''}".rstrip()
+        + f", more than a tenth of the tolerance ({largest:g})"
+    )
+    return [Finding("gauge_id", finer, "Use a finer gauge.", stops=False)]
+
+
 def _identity(row: PlanRow) -> list[Finding]:
-    missing = [name for name in ("operation", "characteristic", "kind") if getattr(row, name) is None]
-    if len(missing) == 3:
+    missing = [name for name in _IDENTITY if getattr(row, name) is None]
+    if len(missing) == len(_IDENTITY):
         return [
             Finding("spec_id", "the row names no characteristic", "Give spec_id, or characteristic, kind, operation.")
         ]
@@ -125,13 +129,11 @@ def _limits(row: PlanRow) -> list[Finding]:
         ]
     if row.nominal is None:
         return []
-    low = row.lsl is not None and row.nominal < row.lsl
-    high = row.usl is not None and row.nominal > row.usl
-    return (
-        [Finding("nominal", f"nominal {row.nominal:g} is outside the limits", "Correct nominal, lsl or usl.")]
-        if low or high
-        else []
-    )
+    below = row.lsl is not None and row.nominal < row.lsl
+    above = row.usl is not None and row.nominal > row.usl
+    if not (below or above):
+        return []
+    return [Finding("nominal", f"nominal {row.nominal:g} is outside the limits", "Correct nominal, lsl or usl.")]
 
 
 def _sampling(row: PlanRow) -> list[Finding]:
@@ -176,6 +178,15 @@ def _special(row: PlanRow) -> list[Finding]:
                 "control_method",
                 f"a CC characteristic on samples cannot rest on {row.control_method}",
                 "Use sampling full, or control_method spc_chart, error_proofing or automatic_gauging.",
+            )
+        )
+    if row.lsl is None and row.usl is None and row.control_method is not ControlMethod.ERROR_PROOFING:
+        found.append(
+            Finding(
+                "control_method",
+                "a CC characteristic is judged good or bad only, without a measured limit",
+                "Measure it if you can, or make the error impossible.",
+                stops=False,
             )
         )
     return found

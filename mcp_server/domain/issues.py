@@ -50,24 +50,36 @@ def assess_severity(
 
 
 def similar(issue: Issue, others: Iterable[Issue]) -> list[Issue]:
-    """Open issues about the same machine or specification with a like title, the likest first."""
-    scored = [(_title_ratio(issue, other), other) for other in others if _same_subject(issue, other)]
+    """Open issues about the same machine, specification or place with a like title, the likest first."""
+    scored = [(_title_ratio(issue, other), other) for other in others if _related(issue, other)]
     scored = [entry for entry in scored if entry[0] >= _SIMILAR_TITLE and entry[1].state in OPEN_STATES]
     return [other for _, other in sorted(scored, key=lambda entry: (-entry[0], entry[1].id))]
 
 
 def likely_duplicate(issue: Issue, others: Iterable[Issue], now: datetime) -> Issue | None:
-    """The open issue that already reports this: same subject, same title, opened within the window."""
+    """The open issue that already reports this: all of the same subject, same title, opened within the window."""
     for other in similar(issue, others):
-        if now - other.opened_at <= DUPLICATE_WINDOW and _title_ratio(issue, other) >= _SAME_TITLE:
+        if (
+            _subject(issue) == _subject(other)
+            and now - other.opened_at <= DUPLICATE_WINDOW
+            and _title_ratio(issue, other) >= _SAME_TITLE
+        ):
             return other
     return None
 
 
-def _same_subject(issue: Issue, other: Issue) -> bool:
+def _subject(issue: Issue) -> tuple[str | None, ...]:
+    """Machine and specification; where neither is known, workstation and material must tell two reports apart."""
     if issue.machine_id is None and issue.spec_id is None:
-        return other.machine_id is None and other.spec_id is None
-    return (issue.machine_id, issue.spec_id) == (other.machine_id, other.spec_id)
+        return (None, None, issue.workstation, issue.material_id)
+    return (issue.machine_id, issue.spec_id)
+
+
+def _related(issue: Issue, other: Issue) -> bool:
+    return _subject(issue) == _subject(other) or any(
+        getattr(issue, name) is not None and getattr(issue, name) == getattr(other, name)
+        for name in ("machine_id", "spec_id", "workstation")
+    )
 
 
 def _title_ratio(issue: Issue, other: Issue) -> float:

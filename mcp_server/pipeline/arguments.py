@@ -4,8 +4,10 @@ Strict: unknown names are refused, nothing is coerced (`"1"` is no number, `2.0`
 """
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -13,12 +15,36 @@ from pydantic_core import ErrorDetails
 
 from mcp_server.errors import InvalidInput
 from mcp_server.pipeline.declaration import Request
+from mcp_server.pipeline.schema import published_schema
 
 __all__ = ["canonical_json", "parse"]
 
 Req = TypeVar("Req", bound=Request)
-_MAX_ALSO = 9
-_ALLOWED_CONTROLS = frozenset("\n\t")
+_MOST_TOLD = 10
+_LONGEST_NAME = 60
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters but tab and line ends, and halves of surrogate pairs."""
+
+_WORDING = {
+    "missing": "is required",
+    "extra_forbidden": "is not an argument of this tool",
+    "enum": "is not one of the allowed values",
+    "literal_error": "is not one of the allowed values",
+    "string_type": "must be text",
+    "int_type": "must be a whole number, without quotes",
+    "float_type": "must be a number, without quotes",
+    "finite_number": "must be a finite number",
+    "bool_type": "must be true or false, without quotes",
+    "tuple_type": "must be a list",
+    "model_type": "must be an object",
+    "string_too_short": "must have at least {min_length} characters",
+    "string_too_long": "must have at most {max_length} characters",
+    "too_short": "must have at least {min_length} items",
+    "too_long": "must have at most {max_length} items",
+    "greater_than_equal": "must be {ge} or more",
+    "less_than_equal": "must be {le} or less",
+    "timezone_aware": "must say its offset from UTC, such as 2026-11-22T08:00:00Z",
+}
 
 
 def parse(request: type[Req], arguments: Mapping[str, Any]) -> Req:
@@ -30,7 +56,7 @@ def parse(request: type[Req], arguments: Mapping[str, Any]) -> Req:
     try:
         text = json.dumps(arguments)
     except (RecursionError, ValueError, TypeError) as error:
-        raise InvalidInput("The arguments are not JSON that can be read.", suggestion="Send plain JSON.") from error
+        raise _unreadable() from error
     for path, value in _strings(arguments, ""):
         _refuse_unprintable(path, value)
     try:
@@ -44,70 +70,97 @@ def canonical_json(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def _failure(request: type[Request], problems: list[ErrorDetails]) -> InvalidInput:
-    told = [(_path(problem), *_explain(request, problem)) for problem in problems]
-    field, message, suggestion, alternatives = told[0]
+def _unreadable() -> InvalidInput:
     return InvalidInput(
-        f"{field}: {message}." if field else f"{message}.",
-        field=field or None,
-        suggestion=suggestion,
-        alternatives=alternatives,
-        also=[f"{path}: {text}" for path, text, _, _ in told[1 : _MAX_ALSO + 1]],
+        "The arguments are not JSON that can be read.",
+        suggestion="Send one plain JSON object, nested no deeper than the tool's schema.",
     )
 
 
-def _explain(request: type[Request], problem: ErrorDetails) -> tuple[str, str, list[str]]:
-    """What is wrong, what to do, and values that would do."""
-    context = problem.get("ctx", {})
+def _failure(request: type[Request], problems: Sequence[ErrorDetails]) -> InvalidInput:
+    if problems[0]["type"] == "json_invalid":
+        return _unreadable()
+    told = [(_path(p["loc"]), _message(p), p) for p in _innermost(problems)[:_MOST_TOLD]]
+    field, message, problem = told[0]
+    suggestion, alternatives = _way_out(request, problem)
+    return InvalidInput(
+        f"{field}: {message}.",
+        field=field,
+        suggestion=suggestion,
+        alternatives=alternatives,
+        also=[f"{path}: {text}" for path, text, _ in told[1:]],
+    )
+
+
+def _innermost(problems: Sequence[ErrorDetails]) -> list[ErrorDetails]:
+    """The problems without those that merely follow from one deeper inside: a list is not empty if its item is bad."""
+    outer = {p["loc"][:length] for p in problems for length in range(len(p["loc"]))}
+    return [problem for problem in problems if problem["loc"] not in outer]
+
+
+def _message(problem: ErrorDetails) -> str:
+    wording = _WORDING.get(problem["type"])
+    if wording is None:
+        return problem["msg"].replace("Input should be", "must be")
+    text = wording.format(**problem.get("ctx", {}))
+    return re.sub(r"\b1 (item|character)s$", r"1 \1", text)
+
+
+def _way_out(request: type[Request], problem: ErrorDetails) -> tuple[str, Sequence[str]]:
+    """What to do, and values that would do."""
+    name = str(problem["loc"][-1])
     match problem["type"]:
         case "missing":
-            return "is required", f"Give {problem['loc'][-1]}{_hint(request, problem)}.", []
+            description = _object_at(request, problem["loc"]).get(name, {}).get("description")
+            return f"Give {name} ({description})." if description else f"Give {name}.", ()
         case "extra_forbidden":
-            known = _siblings(request, problem)
-            close = get_close_matches(str(problem["loc"][-1]), known, n=3)
-            return "is not an argument of this tool", f"Remove it, or use one of: {', '.join(known)}.", close
+            known = list(_object_at(request, problem["loc"]))
+            return f"Remove it, or use one of: {', '.join(known)}.", get_close_matches(name[:_LONGEST_NAME], known)
         case "enum" | "literal_error":
-            allowed = [part.strip("' ") for part in str(context["expected"]).replace(" or ", ", ").split(", ")]
-            return "is not one of the allowed values", "Use one of the alternatives.", allowed
-        case "json_invalid":
-            return "The arguments are not JSON that can be read", "Send plain JSON.", []
+            allowed = re.findall(r"'([^']+)'", str(problem.get("ctx", {}).get("expected")))
+            return "Use one of the alternatives, as text.", allowed
         case _:
-            wording = problem["msg"].replace("Input should be", "must be").replace("should have", "must have")
-            return wording[0].lower() + wording[1:], "Correct it and call again.", []
+            return "Correct it and call again.", ()
 
 
-def _hint(request: type[Request], problem: ErrorDetails) -> str:
-    field = request.model_fields.get(str(problem["loc"][-1])) if len(problem["loc"]) == 1 else None
-    return f" ({field.description})" if field is not None and field.description else ""
-
-
-def _siblings(request: type[Request], problem: ErrorDetails) -> list[str]:
-    """The names that are known where the unknown one stands."""
-    schema: Any = request.model_json_schema()
-    definitions = schema.get("$defs", {})
-    for part in problem["loc"][:-1]:
+def _object_at(request: type[Request], place: Sequence[str | int]) -> dict[str, Any]:
+    """The published properties of the object that the last part of a place stands in."""
+    schema = _schema(request)
+    for part in place[:-1]:
         schema = schema["items"] if isinstance(part, int) else schema["properties"][part]
-        while "$ref" in schema:
-            schema = definitions[schema["$ref"].rpartition("/")[2]]
-    return list(schema.get("properties", {}))
+    return schema["properties"]
 
 
-def _path(problem: ErrorDetails) -> str:
+@cache
+def _schema(request: type[Request]) -> dict[str, Any]:
+    return published_schema(request, "validation")
+
+
+def _path(place: Sequence[str | int]) -> str:
     path = ""
-    for part in problem["loc"]:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+    for part in place:
+        path = f"{path}[{part}]" if isinstance(part, int) else _joined(path, part)
     return path
 
 
-def _strings(value: object, path: str) -> Iterator[tuple[str, str]]:
-    if isinstance(value, str):
-        yield path, value
-    elif isinstance(value, Mapping):
-        for name, part in value.items():  # pyright: ignore[reportUnknownVariableType] - JSON of any shape
-            yield from _strings(part, f"{path}.{name}" if path else str(name))  # pyright: ignore[reportUnknownArgumentType]
-    elif isinstance(value, list | tuple):
-        for position, part in enumerate(value):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-            yield from _strings(part, f"{path}[{position}]")  # pyright: ignore[reportUnknownArgumentType]
+def _joined(path: str, name: str) -> str:
+    shown = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
+    shown = _UNPRINTABLE.sub("?", shown)
+    return f"{path}.{shown}" if path else shown
+
+
+def _strings(value: Any, path: str) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - JSON of any shape
+    match value:
+        case str():
+            yield path, value
+        case dict():
+            for name, part in value.items():  # pyright: ignore[reportUnknownVariableType] - JSON of any shape
+                yield from _strings(part, _joined(path, str(name)))  # pyright: ignore[reportUnknownArgumentType]
+        case list():
+            for position, part in enumerate(value):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+                yield from _strings(part, f"{path}[{position}]")
+        case _:
+            pass
 
 
 def _refuse_unprintable(path: str, value: str) -> None:
@@ -115,7 +168,9 @@ def _refuse_unprintable(path: str, value: str) -> None:
         raise InvalidInput(
             f"{path}: must not be blank.", field=path, suggestion="Give a value, or leave the field out."
         )
-    if any(ord(character) < 32 and character not in _ALLOWED_CONTROLS for character in value):
-        raise InvalidInput(f"{path}: holds control characters.", field=path, suggestion="Send plain text.")
-    if any(0xD800 <= ord(character) <= 0xDFFF for character in value):
-        raise InvalidInput(f"{path}: holds half a character.", field=path, suggestion="Send valid Unicode text.")
+    if _UNPRINTABLE.search(value):
+        raise InvalidInput(
+            f"{path}: holds characters that are no text.",
+            field=path,
+            suggestion="Send plain Unicode text, without control characters.",
+        )

@@ -1,27 +1,26 @@
 """Last stage: who did what. A stored write has its row in the same transaction; a refused one gets a row of its own."""
 
 from datetime import datetime
+from typing import Any
 
-from mcp_server.backends.base import AuditEntry, Backend, UnitOfWork
-from mcp_server.domain.records import Record
+from mcp_server.backends.base import AuditEntry, Backend
 from mcp_server.errors import ToolFailure
-from mcp_server.pipeline.declaration import Caller, WriteRequest
+from mcp_server.pipeline.declaration import Caller, WriteCall, WriteRequest, WriteResult
 
 __all__ = ["record_refusal", "record_write"]
 
 
-async def record_write(
-    unit: UnitOfWork,
-    *,
-    tool: str,
-    request: WriteRequest,
-    caller: Caller,
-    status: str,
-    stored: Record | None,
-    now: datetime,
-) -> int:
+async def record_write(call: WriteCall, tool: str, request: WriteRequest, result: WriteResult) -> int:
     """Append the row of a write that is about to be committed; returns its number."""
-    return await unit.audit(_entry(tool, request, caller, outcome=status, stored=stored, now=now))
+    stored = result.stored
+    return await call.unit.audit(
+        AuditEntry(
+            outcome=result.status,
+            record_type=None if stored is None else type(stored).__name__,
+            record_id=None if stored is None else stored.id,
+            **_who_and_what(tool, request, call.caller, call.now),
+        )
+    )
 
 
 async def record_refusal(
@@ -29,20 +28,22 @@ async def record_refusal(
 ) -> None:
     """Append a row for a write that stored nothing."""
     async with backend.unit_of_work() as unit:
-        await unit.audit(_entry(tool, request, caller, outcome=f"refused:{failure.code}", stored=None, now=now))
+        await unit.audit(
+            AuditEntry(
+                outcome=f"refused:{failure.code}",
+                record_type=None,
+                record_id=None,
+                **_who_and_what(tool, request, caller, now),
+            )
+        )
 
 
-def _entry(
-    tool: str, request: WriteRequest, caller: Caller, *, outcome: str, stored: Record | None, now: datetime
-) -> AuditEntry:
-    return AuditEntry(
-        at=now,
-        principal=caller.principal,
-        on_behalf_of=request.on_behalf_of,
-        tool=tool,
-        outcome=outcome,
-        record_type=None if stored is None else type(stored).__name__,
-        record_id=None if stored is None else stored.id,
-        idempotency_key=caller.idempotency_key,
-        arguments=request.model_dump(mode="json", exclude_none=True),
-    )
+def _who_and_what(tool: str, request: WriteRequest, caller: Caller, now: datetime) -> dict[str, Any]:
+    return {
+        "at": now,
+        "principal": caller.principal,
+        "on_behalf_of": request.on_behalf_of,
+        "tool": tool,
+        "idempotency_key": caller.idempotency_key,
+        "arguments": request.model_dump(mode="json", exclude_none=True),
+    }

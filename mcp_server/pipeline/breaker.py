@@ -6,9 +6,10 @@ Our own, because no maintained library is native to asyncio, limits the probes a
 import random
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Breaker", "BreakerState"]
+__all__ = ["Breaker", "BreakerState", "Permit"]
 
 
 class BreakerState(StrEnum):
@@ -17,11 +18,18 @@ class BreakerState(StrEnum):
     HALF_OPEN = "half_open"
 
 
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """Leave to make one call. An outcome counts only in the era it was given in: late news changes nothing."""
+
+    era: int
+
+
 class Breaker:
     """Opens when half of at least `least_calls` calls within `window_s` failed; probes after about `rest_s`.
 
     `clock` is monotonic, in seconds. Ask `admit` before a call and tell `succeeded` or `failed` after it; a call that
-    ends in any other way (cancelled, refused for a business reason) tells `released`.
+    says nothing about the backend (cancelled, for instance) tells `released`.
     """
 
     def __init__(
@@ -40,9 +48,7 @@ class Breaker:
         self._window_s = window_s
         self._rest_s = rest_s
         self._jitter = jitter
-        self._outcomes: deque[tuple[float, bool]] = deque()
-        self._retry_at: float | None = None
-        self._probing = False
+        self._begin_era(0, retry_at=None)
 
     @property
     def state(self) -> BreakerState:
@@ -50,42 +56,48 @@ class Breaker:
             return BreakerState.CLOSED
         return BreakerState.HALF_OPEN if self._clock() >= self._retry_at else BreakerState.OPEN
 
-    def admit(self) -> float | None:
-        """None lets the call through; a number refuses it and says how many seconds to wait."""
-        match self.state:
-            case BreakerState.CLOSED:
-                return None
-            case BreakerState.HALF_OPEN if not self._probing:
-                self._probing = True
-                return None
-            case _:
-                return max((self._retry_at or 0.0) - self._clock(), 1.0)
+    def admit(self) -> Permit | float:
+        """Leave to call, or how many seconds to wait."""
+        state = self.state
+        if state is BreakerState.OPEN or self._probing:
+            return max((self._retry_at or 0.0) - self._clock(), 1.0)
+        self._probing = state is BreakerState.HALF_OPEN
+        return Permit(self._era)
 
-    def succeeded(self) -> None:
+    def succeeded(self, permit: Permit) -> None:
+        if permit.era != self._era:
+            return
         if self._retry_at is not None:
-            self._retry_at = None
-            self._outcomes.clear()
-        self._probing = False
+            self._begin_era(self._era + 1, retry_at=None)
         self._note(failed=False)
 
-    def failed(self) -> None:
-        probe = self._probing
-        self._probing = False
+    def failed(self, permit: Permit) -> None:
+        if permit.era != self._era:
+            return
         self._note(failed=True)
-        if probe or self._share_failed() >= self._failure_share:
-            self._retry_at = self._clock() + self._rest_s * (1 + 0.5 * self._jitter())
+        if self._retry_at is not None or self._too_many_failed():
+            rest_s = self._rest_s * (1 + 0.5 * self._jitter())
+            self._begin_era(self._era + 1, retry_at=self._clock() + rest_s)
 
-    def released(self) -> None:
+    def released(self, permit: Permit) -> None:
         """The call says nothing about the backend; a probe may be tried again."""
+        if permit.era == self._era:
+            self._probing = False
+
+    def _begin_era(self, era: int, *, retry_at: float | None) -> None:
+        self._era = era
+        self._retry_at = retry_at
         self._probing = False
+        self._outcomes: deque[tuple[float, bool]] = deque()
+        self._failures = 0
 
     def _note(self, *, failed: bool) -> None:
         now = self._clock()
         self._outcomes.append((now, failed))
+        self._failures += failed
         while self._outcomes[0][0] < now - self._window_s:
-            self._outcomes.popleft()
+            self._failures -= self._outcomes.popleft()[1]
 
-    def _share_failed(self) -> float:
-        if len(self._outcomes) < self._least_calls:
-            return 0.0
-        return sum(failed for _, failed in self._outcomes) / len(self._outcomes)
+    def _too_many_failed(self) -> bool:
+        calls = len(self._outcomes)
+        return calls >= self._least_calls and self._failures / calls >= self._failure_share

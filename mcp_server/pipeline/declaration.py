@@ -1,26 +1,30 @@
 """What a tool is: one declaration that drives every stage of the pipeline."""
 
 import inspect
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from mcp_server.backends.base import Reader, UnitOfWork
 from mcp_server.domain.records import Record
 
 __all__ = [
     "Caller",
+    "Code",
     "Effect",
     "Items",
     "ListRequest",
     "ListResult",
-    "Mismatch",
+    "Moment",
     "ProjectField",
     "Request",
+    "Result",
     "Tool",
     "ToolCall",
     "Toolset",
@@ -31,7 +35,24 @@ __all__ = [
     "tool",
 ]
 
-ProjectField = Annotated[str, Field(min_length=1, max_length=80, description="Project code or name, e.g. ALPHA")]
+_TIMESTAMP = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]")
+
+
+def _written_as_a_time(value: object) -> object:
+    """Pydantic would also take a number in quotes, as seconds since 1970; a lot number would pass for a time."""
+    if not (isinstance(value, str) and _TIMESTAMP.match(value)):
+        raise PydanticCustomError("moment", "must be a time as text in ISO 8601, such as 2026-11-22T08:00:00Z")
+    return value
+
+
+Code = Annotated[str, Field(max_length=40)]
+ProjectField = Annotated[str, Field(max_length=80, description="Project code or name, e.g. ALPHA")]
+Moment = Annotated[
+    AwareDatetime,
+    Field(strict=False, ge=datetime(2000, 1, 1, tzinfo=UTC), le=datetime(2100, 1, 1, tzinfo=UTC)),
+    BeforeValidator(_written_as_a_time),
+]
+"""A time with its offset from UTC, in years that a plant can mean."""
 Toolset = Literal["core", "quality", "maintenance", "procedures", "issues"]
 
 
@@ -55,26 +76,26 @@ class Request(BaseModel):
 class ListRequest(Request):
     """A question with many answers, given page by page."""
 
-    limit: Annotated[int, Field(ge=1, le=200, description="Items per page")] = 50
+    limit: Annotated[int, Field(ge=1, le=200, description="Page size")] = 50
     cursor: Annotated[str | None, Field(max_length=200, description="next_cursor of the page before")] = None
 
 
 class WriteRequest(Request):
     project: ProjectField
-    dry_run: Annotated[bool, Field(description="true: check everything, store nothing")] = False
-    on_behalf_of: Annotated[str | None, Field(min_length=2, max_length=80, description="Person this is done for")] = (
-        None
-    )
+    dry_run: Annotated[bool, Field(description="Check everything, store nothing")] = False
+    on_behalf_of: Annotated[str | None, Field(min_length=2, max_length=80, description="Who it is done for")] = None
 
 
-class _Result(BaseModel):
+class Result(BaseModel):
+    """Base of all results and of what stands in them."""
+
     model_config = Request.model_config
 
 
 Items = TypeVar("Items", bound=BaseModel)
 
 
-class ListResult(_Result, Generic[Items]):
+class ListResult(Result, Generic[Items]):
     """One page: `total` counts all items of the query, `as_of` is when it was read."""
 
     items: tuple[Items, ...]
@@ -85,22 +106,15 @@ class ListResult(_Result, Generic[Items]):
     warnings: tuple[str, ...] = ()
 
 
-class Mismatch(_Result):
-    field: str
-    sent: str
-    found: str
-
-
-class Verification(_Result):
+class Verification(Result):
     """What was read back after the write and compared, by value, with what was sent."""
 
     method: Literal["read_back"] = "read_back"
     fields_checked: int
-    mismatches: tuple[Mismatch, ...] = ()
     read_at: datetime
 
 
-class WriteResult(_Result):
+class WriteResult(Result):
     """Outcome of a write. The pipeline fills in `verification`, `audit_id` and `replayed`.
 
     `dry_run` results describe what would be stored; nothing is, and ids may differ later.
@@ -180,7 +194,6 @@ class Tool(Generic[Req, Res, CallT]):
     def annotations(self) -> Mapping[str, Any]:
         """Hints of the protocol, all of them explicit. A keyed write repeated has one effect, so it is idempotent."""
         return {
-            "title": self.title,
             "readOnlyHint": not self.writes,
             "destructiveHint": self.effect is Effect.DESTROY,
             "idempotentHint": True,

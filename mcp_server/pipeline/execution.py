@@ -4,6 +4,7 @@ The only place that retries a backend. An attempt is a whole unit of work, so a 
 that is why writes may be repeated here. A backend that is not atomic must say so, and its writes are never repeated.
 """
 
+import math
 import random
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -12,13 +13,15 @@ import anyio
 import stamina
 
 from mcp_server.errors import BackendUnavailable, DeadlineExceeded, OutcomeUnknown, ToolFailure
-from mcp_server.pipeline.breaker import Breaker
+from mcp_server.pipeline.breaker import Breaker, BreakerState, Permit
 
-__all__ = ["ATTEMPTS", "RetryBudget", "execute"]
+__all__ = ["ATTEMPTS", "Deadline", "RetryBudget", "backoff_s", "execute"]
 
 ATTEMPTS = 3
 _FIRST_WAIT_S = 0.2
 _LONGEST_WAIT_S = 5.0
+_HUNG_AFTER_S = 10.0
+"""A call that was given up after this long counts against the backend; giving up sooner is the caller's affair."""
 
 T = TypeVar("T")
 
@@ -41,8 +44,39 @@ class RetryBudget:
         return True
 
 
+class Deadline:
+    """When a call ends at the latest. A commit that was begun is finished, so that the answer is what happened."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._at = anyio.current_time() + seconds
+        self.scope = anyio.CancelScope(deadline=self._at)
+
+    @property
+    def left_s(self) -> float:
+        return self._at - anyio.current_time()
+
+    def set(self) -> None:
+        self.scope.deadline = self._at
+
+    def lift(self) -> None:
+        """Call it right before the commit; from there on, time no longer ends the call.
+
+        Raises:
+            DeadlineExceeded: time is up, so there must be no commit.
+        """
+        if self.left_s <= 0:
+            raise self.exceeded()
+        self.scope.deadline = math.inf
+
+    def exceeded(self) -> DeadlineExceeded:
+        return DeadlineExceeded(
+            f"The plant did not answer within {max(self.seconds, 0):g} s; nothing was stored.", suggestion="Try again."
+        )
+
+
 async def execute(
-    attempt: Callable[[], Awaitable[T]],
+    attempt: Callable[[Deadline], Awaitable[T]],
     *,
     deadline_s: float,
     repeatable: bool,
@@ -56,56 +90,72 @@ async def execute(
         OutcomeUnknown: time was up in an attempt that is not repeatable.
         BackendUnavailable: after the last attempt, or because the breaker is open.
     """
+    deadline = Deadline(deadline_s)
+    if deadline_s <= 0:
+        raise deadline.exceeded()
     budget.earn()
-    try:
-        with anyio.fail_after(deadline_s):
-            return await _retried(attempt, repeatable=repeatable, breaker=breaker, budget=budget)
-    except TimeoutError as error:
-        if repeatable:
-            raise DeadlineExceeded(
-                f"The plant did not answer within {deadline_s:g} s; nothing was stored.", suggestion="Try again."
-            ) from error
-        raise OutcomeUnknown(
-            f"The plant did not answer within {deadline_s:g} s; the change may still have been made.",
-            suggestion="Read the record before you try again.",
-        ) from error
+    with deadline.scope:
+        return await _retried(attempt, deadline, repeatable=repeatable, breaker=breaker, budget=budget)
+    if repeatable:
+        raise deadline.exceeded()
+    raise OutcomeUnknown(
+        f"The plant did not answer within {deadline_s:g} s; the change may still have been made.",
+        suggestion="Read the record before you try again.",
+    )
+
+
+def backoff_s(retry: int) -> float:
+    """Seconds before the first, second, … retry: anything up to a cap that doubles (full jitter)."""
+    return random.uniform(0, min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** (retry - 1)))  # noqa: S311 - jitter is no secret
 
 
 async def _retried(
-    attempt: Callable[[], Awaitable[T]], *, repeatable: bool, breaker: Breaker, budget: RetryBudget
+    attempt: Callable[[Deadline], Awaitable[T]],
+    deadline: Deadline,
+    *,
+    repeatable: bool,
+    breaker: Breaker,
+    budget: RetryBudget,
 ) -> T:
-    waits = iter(range(ATTEMPTS))
+    failures = 0
 
     def again(error: Exception) -> bool | float:
-        if not (repeatable and isinstance(error, BackendUnavailable) and budget.spend()):
+        nonlocal failures
+        failures += 1
+        if failures == ATTEMPTS or not repeatable or not isinstance(error, BackendUnavailable):
             return False
-        longest = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** next(waits))
-        return error.retry_after_s or random.uniform(0, longest)  # noqa: S311 - jitter is no secret
+        told_s = error.retry_after_s or 0
+        wait_s = told_s if told_s > 0 else backoff_s(failures)
+        in_time = wait_s < deadline.left_s and breaker.state is BreakerState.CLOSED
+        return wait_s if in_time and budget.spend() else False
 
     async for retry in stamina.retry_context(on=again, attempts=ATTEMPTS, timeout=None):
         with retry:
-            return await _guarded(attempt, breaker)
+            deadline.set()
+            return await _guarded(attempt, deadline, breaker)
     raise AssertionError("stamina ends with a result or an error")
 
 
-async def _guarded(attempt: Callable[[], Awaitable[T]], breaker: Breaker) -> T:
-    wait_s = breaker.admit()
-    if wait_s is not None:
+async def _guarded(attempt: Callable[[Deadline], Awaitable[T]], deadline: Deadline, breaker: Breaker) -> T:
+    permit = breaker.admit()
+    if not isinstance(permit, Permit):
         raise BackendUnavailable(
             "The plant's system of record is failing and is left alone for a moment.",
             suggestion="Try again in a few seconds.",
-            retry_after_s=round(wait_s, 1),
+            retry_after_s=round(permit, 1),
         )
+    started = anyio.current_time()
     try:
-        result = await attempt()
+        result = await attempt(deadline)
     except BackendUnavailable:
-        breaker.failed()
+        breaker.failed(permit)
         raise
     except ToolFailure:
-        breaker.succeeded()  # the backend answered; that the answer is no is the caller's business
+        breaker.succeeded(permit)  # the backend answered; that the answer is no is the caller's business
         raise
     except BaseException:
-        breaker.released()
+        hung = anyio.current_time() - started >= _HUNG_AFTER_S
+        (breaker.failed if hung else breaker.released)(permit)
         raise
-    breaker.succeeded()
+    breaker.succeeded(permit)
     return result

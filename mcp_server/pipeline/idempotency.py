@@ -2,15 +2,15 @@
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from mcp_server.backends.base import StoredCall, UnitOfWork
+from mcp_server.backends.base import StoredCall
 from mcp_server.errors import Conflict, InvalidInput
 from mcp_server.pipeline.arguments import canonical_json
-from mcp_server.pipeline.declaration import Caller, Request
+from mcp_server.pipeline.declaration import Caller, Request, WriteCall
 
-__all__ = ["META_KEY", "Key", "key_for", "recall", "remember"]
+__all__ = ["KEPT", "META_KEY", "WINDOW", "Key", "key_for", "recall", "remember"]
 
 META_KEY = "io.shopfloor/idempotency-key"
 """Where a client puts its key in a request's `_meta`."""
@@ -34,28 +34,29 @@ def key_for(caller: Caller, tool: str, request: Request) -> Key:
     """The caller's key, or one made from tool and arguments that holds for a short window.
 
     Raises:
-        InvalidInput: the caller's key is too short or too long to be one.
+        InvalidInput: the caller's key is too short or too long to be one, or not of printable ASCII.
     """
     arguments = request.model_dump(mode="json", exclude={"dry_run"})
     digest = hashlib.sha256(canonical_json({"tool": tool, "arguments": arguments}).encode()).hexdigest()
-    if caller.idempotency_key is None:
+    key = caller.idempotency_key
+    if key is None:
         return Key(text=f"auto:{digest}", arguments_hash=digest, given=False)
-    if not _SHORTEST <= len(caller.idempotency_key) <= _LONGEST:
+    if not (_SHORTEST <= len(key) <= _LONGEST and key.isascii() and key.isprintable()):
         raise InvalidInput(
-            f"The idempotency key must have {_SHORTEST} to {_LONGEST} characters.",
+            f"The idempotency key must have {_SHORTEST} to {_LONGEST} printable ASCII characters.",
             field=f"_meta[{META_KEY}]",
             suggestion="Send a random key, such as a UUID, and the same one again when you retry.",
         )
-    return Key(text=caller.idempotency_key, arguments_hash=digest, given=True)
+    return Key(text=key, arguments_hash=digest, given=True)
 
 
-async def recall(unit: UnitOfWork, caller: Caller, tool: str, key: Key, now: datetime) -> dict[str, Any] | None:
+async def recall(call: WriteCall, tool: str, key: Key) -> dict[str, Any] | None:
     """The stored answer of this very call, or None when it has not been made.
 
     Raises:
         Conflict: the key was used for other arguments.
     """
-    stored = await unit.recall(caller.principal, tool, key.text, now)
+    stored = await call.unit.recall(call.caller.principal, tool, key.text, call.now)
     if stored is None:
         return None
     if stored.arguments_hash != key.arguments_hash:
@@ -67,17 +68,15 @@ async def recall(unit: UnitOfWork, caller: Caller, tool: str, key: Key, now: dat
     return stored.result
 
 
-async def remember(
-    unit: UnitOfWork, caller: Caller, tool: str, key: Key, result: dict[str, Any], now: datetime
-) -> None:
-    await unit.remember(
+async def remember(call: WriteCall, tool: str, key: Key, answer: dict[str, Any]) -> None:
+    await call.unit.remember(
         StoredCall(
-            principal=caller.principal,
+            principal=call.caller.principal,
             tool=tool,
             key=key.text,
             arguments_hash=key.arguments_hash,
-            result=result,
-            stored_at=now,
-            expires_at=now + (KEPT if key.given else WINDOW),
+            result=answer,
+            stored_at=call.now,
+            expires_at=call.now + (KEPT if key.given else WINDOW),
         )
     )

@@ -1,7 +1,9 @@
 """Second stage: the request against the plant's data. Also the look-ups that tools share for it."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
+from itertools import islice
 from typing import TypeVar
 
 from mcp_server.backends.base import Query
@@ -9,11 +11,15 @@ from mcp_server.domain.records import SHARED, Project, Record
 from mcp_server.errors import Ambiguous, NotFound
 from mcp_server.pipeline.declaration import CallT, Req, Res, Tool, ToolCall
 
-__all__ = ["check", "closest", "did_you_mean", "project_of", "record_of", "records_of"]
+__all__ = ["check", "closest", "did_you_mean", "ids", "in_use", "project_of", "record_of", "records_of"]
 
 R = TypeVar("R", bound=Record)
-_CLOSE = 0.5
-_MOST_ALTERNATIVES = 5
+_CLOSE = 0.6
+_MOST_ALTERNATIVES = 10
+_MOST_CLOSE = 5
+_MOST_COMPARED = 2_000
+_RETIRED = frozenset({"obsolete", "decommissioned"})
+_CAPITAL = re.compile(r"(?<!^)([A-Z])")
 
 
 async def check(tool: Tool[Req, Res, CallT], request: Req, call: CallT) -> None:
@@ -39,14 +45,14 @@ async def project_of(call: ToolCall, wanted: str) -> Project:
             f"Several projects are called {wanted!r}.",
             field="project",
             suggestion="Use a project code.",
-            alternatives=[project.id for project in fitting],
+            alternatives=ids(fitting),
         )
     if not fitting:
         raise NotFound(
             f"There is no project {wanted!r}.",
             field="project",
             suggestion=f"Projects are {did_you_mean(every)}",
-            alternatives=[project.id for project in every],
+            alternatives=ids(every),
         )
     call.seen[key] = fitting[0]
     return fitting[0]
@@ -56,13 +62,13 @@ async def record_of(call: ToolCall, kind: type[R], wanted: str, *, field: str, p
     """The record with this id, if the project may use it: its own records and the shared ones.
 
     Raises:
-        NotFound: alternatives are close matches of the project.
-        Ambiguous: `wanted` is a name that several records of the plant have.
+        NotFound: alternatives are close matches of the project that are in use.
+        Ambiguous: `wanted` is a name that several records of the plant have; the project's own come first.
     """
     if isinstance(known := call.seen.get((kind, wanted)), kind):
         return known
     found = await call.plant.get(kind, wanted)
-    if found is not None and getattr(found, "project", SHARED) in {project.id, SHARED}:
+    if found is not None and _belongs(found, project):
         call.seen[kind, wanted] = found
         return found
     raise await _unknown(call, kind, wanted, field=field, project=project, elsewhere=found)
@@ -78,43 +84,60 @@ async def records_of(call: ToolCall, kind: type[R], wanted: Iterable[str], *, fi
 
 def closest(wanted: str, records: Iterable[R]) -> list[R]:
     """The records most like `wanted`, by id or by name; the likest first."""
-    scored = [(max(_likeness(wanted, text) for text in (r.id, _name(r))), r) for r in records]
+    matcher = SequenceMatcher()
+    matcher.set_seq2(wanted.casefold())
+    scored = [(max(_likeness(matcher, text) for text in (r.id, _name(r))), r) for r in records]
     near = sorted((entry for entry in scored if entry[0] >= _CLOSE), key=lambda entry: (-entry[0], entry[1].id))
-    return [record for _, record in near[:_MOST_ALTERNATIVES]]
+    return [record for _, record in near[:_MOST_CLOSE]]
 
 
-def did_you_mean(records: Iterable[Record]) -> str:
+def in_use(record: Record) -> bool:
+    """Whether new work may refer to it: it is not obsolete or decommissioned."""
+    return str(getattr(record, "status", "")) not in _RETIRED
+
+
+def did_you_mean(records: Sequence[Record]) -> str:
     """The candidates with what a person knows them by, as the end of a sentence."""
-    return ", ".join(_shown(record) for record in records) + "."
+    more = len(records) - _MOST_ALTERNATIVES
+    shown = ", ".join(_shown(record) for record in records[:_MOST_ALTERNATIVES])
+    return f"{shown} and {more} more." if more > 0 else f"{shown}."
+
+
+def ids(records: Iterable[Record]) -> list[str]:
+    """What goes into the alternatives of a failure."""
+    return [record.id for record in islice(records, _MOST_ALTERNATIVES)]
 
 
 async def _unknown(
     call: ToolCall, kind: type[R], wanted: str, *, field: str, project: Project, elsewhere: R | None
 ) -> NotFound | Ambiguous:
-    noun = kind.__name__.lower()
-    every = (await call.plant.find(kind, Query())).items
-    namesakes = [record for record in every if _name(record).casefold() == wanted.casefold()]
-    if len(namesakes) > 1:
+    noun = _CAPITAL.sub(r" \1", kind.__name__).lower()
+    named = (await call.plant.find(kind, Query(text=wanted))).items
+    namesakes = [record for record in named if _name(record).casefold() == wanted.casefold()]
+    candidates = sorted((n for n in namesakes if in_use(n)), key=lambda n: not _belongs(n, project))
+    if len(candidates) > 1:
         return Ambiguous(
-            f"{wanted!r} is the name of {len(namesakes)} {noun}s.",
+            f"{wanted!r} is the name of {len(candidates)} {noun}s.",
             field=field,
-            suggestion=f"Give the id of the one that is meant: {did_you_mean(namesakes)}",
-            alternatives=[record.id for record in namesakes],
+            suggestion=f"Give the id of the one that is meant: {did_you_mean(candidates)}",
+            alternatives=ids(candidates),
         )
-    usable = [record for record in every if getattr(record, "project", SHARED) in {project.id, SHARED}]
-    near = namesakes or closest(wanted, usable)
+    among = {"project": (project.id, SHARED)} if "project" in kind.model_fields else {}
+    usable = [r for r in (await call.plant.find(kind, Query(among, limit=_MOST_COMPARED))).items if in_use(r)]
+    near = [record for record in candidates if _belongs(record, project)] or closest(wanted, usable)
     if elsewhere is not None:
         message = f"{wanted} belongs to project {getattr(elsewhere, 'project', '?')}, not to {project.id}."
     elif namesakes:
-        message = f"{wanted!r} is a name; {field} takes the id."
+        message = f"{wanted!r} is the name of {_shown(namesakes[0])}; {field} takes an id that {project.id} can use."
     else:
         message = f"There is no {noun} {wanted!r} in project {project.id}."
-    return NotFound(
-        message,
-        field=field,
-        suggestion=f"Did you mean {did_you_mean(near)}" if near else f"Look the {noun} up, or leave it out.",
-        alternatives=[record.id for record in near],
-    )
+    opening = "Did you mean" if near else f"{project.id} has"
+    suggestion = f"{opening} {did_you_mean(near or usable)}" if near or usable else f"{project.id} has no {noun} yet."
+    return NotFound(message, field=field, suggestion=suggestion, alternatives=ids(near or usable))
+
+
+def _belongs(record: Record, project: Project) -> bool:
+    return getattr(record, "project", SHARED) in {project.id, SHARED}
 
 
 def _shown(record: Record) -> str:
@@ -123,8 +146,10 @@ def _shown(record: Record) -> str:
 
 
 def _name(record: Record) -> str:
-    return str(getattr(record, "name", "") or getattr(record, "characteristic", "") or getattr(record, "title", ""))
+    names = (getattr(record, field, "") for field in ("name", "characteristic", "title", "operation"))
+    return next((str(name) for name in names if name), "")
 
 
-def _likeness(wanted: str, text: str) -> float:
-    return SequenceMatcher(None, wanted.casefold(), text.casefold()).ratio() if text else 0.0
+def _likeness(matcher: SequenceMatcher[str], text: str) -> float:
+    matcher.set_seq1(text.casefold())
+    return matcher.ratio() if matcher.real_quick_ratio() >= _CLOSE and matcher.quick_ratio() >= _CLOSE else 0.0

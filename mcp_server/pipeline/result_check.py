@@ -1,16 +1,27 @@
 """The result before anyone sees it: its shape, the tool's invariants, and what a write really stored, by value."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
 from mcp_server.errors import InternalError, VerificationFailed
-from mcp_server.pipeline.declaration import CallT, Mismatch, Req, Res, Tool, Verification, WriteCall, WriteResult
+from mcp_server.pipeline.declaration import CallT, Req, Res, Tool, Verification, WriteCall, WriteResult
 
-__all__ = ["check", "compare", "read_back"]
+__all__ = ["Mismatch", "check", "compare", "read_back"]
 
 _MOST_SHOWN = 120
+_MOST_TOLD = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """A value of the record that was found otherwise than it was sent; both as text, cut short."""
+
+    field: str
+    sent: str
+    found: str
 
 
 async def check(tool: Tool[Req, Res, CallT], request: Req, result: Res, call: CallT) -> None:
@@ -21,7 +32,7 @@ async def check(tool: Tool[Req, Res, CallT], request: Req, result: Res, call: Ca
         VerificationFailed: an invariant does not hold.
     """
     try:
-        tool.result.model_validate(result.model_dump())
+        tool.result.model_validate(result.model_dump(warnings=False))
     except ValidationError as error:
         fields = sorted({".".join(map(str, problem["loc"])) for problem in error.errors(include_input=False)})
         raise InternalError(f"{tool.name} made a result that does not fit its schema: {', '.join(fields)}.") from error
@@ -50,7 +61,7 @@ async def read_back(result: WriteResult, call: WriteCall) -> Verification:
             f"The system of record stored {sent.id} differently from what was sent.",
             field=mismatches[0].field,
             suggestion="Nothing was kept. Report this to whoever runs the system of record.",
-            also=[f"{m.field}: sent {m.sent}, found {m.found}" for m in mismatches],
+            also=[f"{m.field}: sent {m.sent}, found {m.found}" for m in mismatches[:_MOST_TOLD]],
         )
     return Verification(fields_checked=checked, read_at=call.now)
 

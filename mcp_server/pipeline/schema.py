@@ -7,10 +7,9 @@ from pydantic import BaseModel
 
 __all__ = ["published_schema"]
 
-_OUTLINE = {"type", "properties", "required", "items", "anyOf", "additionalProperties", "enum"}
-"""What a result's schema keeps. Ranges and texts are for those who fill something in; context is dear."""
-
-_LONGEST_ENUM = 4
+_OUTLINED_LEVELS = 1
+"""How deep the outline of a result names properties: the envelope and the records in it. Context is dear, and whoever
+reads a result has it before them; what is filled in, a request, is published whole."""
 
 
 def published_schema(model: type[BaseModel], mode: Literal["validation", "serialization"]) -> dict[str, Any]:
@@ -21,30 +20,21 @@ def published_schema(model: type[BaseModel], mode: Literal["validation", "serial
     """
     schema = model.model_json_schema(mode=mode)
     definitions = schema.pop("$defs", {})
-    flat: dict[str, Any] = _flatten(schema, definitions, outline=mode == "serialization")
-    flat.pop("description", None)
-    return flat
+    schema.pop("description", None)  # a class docstring is for us
+    flat = _flat(schema, definitions)
+    if mode == "validation":
+        return flat
+    return _outline(flat, _OUTLINED_LEVELS) | {"required": flat["required"], "additionalProperties": False}
 
 
-def _flatten(node: Any, definitions: dict[str, Any], *, outline: bool) -> Any:  # noqa: ANN401 - JSON of any shape
-    if isinstance(node, list):
-        return [_flatten(part, definitions, outline=outline) for part in node]  # pyright: ignore[reportUnknownVariableType]
-    if not isinstance(node, dict):
-        return node
-    schema = _resolved(dict(node), definitions)  # pyright: ignore[reportUnknownArgumentType]
+def _flat(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    schema = _resolved(dict(node), definitions)
     schema.pop("title", None)
-    if schema.get("type") == "object":
-        schema.setdefault("additionalProperties", False)
-    if outline:
-        if len(schema.get("enum", ())) > _LONGEST_ENUM:
-            del schema["enum"]
-        schema = {name: part for name, part in schema.items() if name in _OUTLINE}
     if "properties" in schema:
-        properties = schema["properties"]
-        schema["properties"] = {n: _flatten(p, definitions, outline=outline) for n, p in properties.items()}
-    for name in ("items", "anyOf"):
-        if name in schema:
-            schema[name] = _flatten(schema[name], definitions, outline=outline)
+        schema["properties"] = {name: _flat(part, definitions) for name, part in schema["properties"].items()}
+        schema.setdefault("additionalProperties", False)
+    if "items" in schema:
+        schema["items"] = _flat(schema["items"], definitions)
     return schema
 
 
@@ -52,12 +42,21 @@ def _resolved(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, 
     """The schema with its own reference followed and the null branch of an optional field removed."""
     if schema.get("default", ...) is None:
         del schema["default"]
-    branches = [branch for branch in schema.get("anyOf", []) if branch.get("type") != "null"]
-    if len(branches) == 1:
-        del schema["anyOf"]
-        schema = branches[0] | schema
+    if "anyOf" in schema:
+        (branch,) = (branch for branch in schema.pop("anyOf") if branch.get("type") != "null")
+        schema = branch | schema
     if "$ref" not in schema:
         return schema
     target = copy.deepcopy(definitions[schema.pop("$ref").rpartition("/")[2]])
-    target.pop("description", None)  # a class docstring is for us; the field's description is for the caller
+    target.pop("description", None)
     return _resolved(target | schema, definitions)
+
+
+def _outline(schema: dict[str, Any], levels: int) -> dict[str, Any]:
+    """Types and, for so many levels of objects, the names of their properties."""
+    outline: dict[str, Any] = {"type": schema["type"]}
+    if "properties" in schema and levels:
+        outline["properties"] = {name: _outline(part, levels - 1) for name, part in schema["properties"].items()}
+    if "items" in schema:
+        outline["items"] = _outline(schema["items"], levels)
+    return outline

@@ -7,8 +7,13 @@ that module's `TOOLS`. The inventory tests then hold it to the same rules as all
 from typing import Any
 
 from mcp_server.pipeline.declaration import Tool
-from mcp_server.tools import issues, projects, quality
+from mcp_server.tools import issues, projects, quality, sampling
 
 __all__ = ["ALL_TOOLS"]
 
-ALL_TOOLS: tuple[Tool[Any, Any, Any], ...] = (*projects.TOOLS, *quality.TOOLS, *issues.TOOLS)
+ALL_TOOLS: tuple[Tool[Any, Any, Any], ...] = (
+    *projects.TOOLS,
+    *sampling.TOOLS,
+    *quality.TOOLS,
+    *issues.TOOLS,
+)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from mcp_server.backends.base import Query
 from mcp_server.domain.issues import CLOCKS, OPEN_STATES, assess_severity, likely_duplicate, similar
@@ -22,11 +22,13 @@ from mcp_server.domain.records import (
 )
 from mcp_server.errors import RuleViolated, VerificationFailed
 from mcp_server.pipeline.declaration import (
+    Code,
     Effect,
     ListRequest,
     ListResult,
+    Moment,
     ProjectField,
-    Request,
+    Result,
     ToolCall,
     WriteCall,
     WriteRequest,
@@ -34,7 +36,7 @@ from mcp_server.pipeline.declaration import (
     tool,
 )
 from mcp_server.pipeline.preconditions import project_of, record_of
-from mcp_server.tools.paging import envelope, one_page, selection
+from mcp_server.tools.paging import envelope, one_page, page_is_as_asked, selection
 
 __all__ = ["TOOLS"]
 
@@ -44,29 +46,25 @@ _MOST_SIMILAR = 5
 
 class LogIssue(WriteRequest):
     title: Annotated[str, Field(min_length=5, max_length=120, description="The problem in a few words")]
-    description: Annotated[
-        str, Field(min_length=10, max_length=4000, description="What happened, where, how it was noticed")
-    ]
-    category: Annotated[IssueCategory, Field(description="What kind of problem it is")]
+    description: Annotated[str, Field(min_length=10, max_length=4000, description="What happened, where, how noticed")]
+    category: Annotated[IssueCategory, Field(description="Kind of problem")]
     severity: Annotated[Severity | None, Field(description="Default: major when pieces are affected, else minor")] = (
         None
     )
-    machine_id: Annotated[str | None, Field(max_length=40, description="Machine concerned, e.g. LT-131")] = None
-    workstation: Annotated[str | None, Field(max_length=40, description="Workstation id, e.g. ALPHA-OP80")] = None
-    material_id: Annotated[str | None, Field(max_length=40, description="Part or material concerned")] = None
-    spec_id: Annotated[str | None, Field(max_length=40, description="Characteristic concerned, e.g. SP-013")] = None
+    machine_id: Annotated[Code | None, Field(description="e.g. LT-131")] = None
+    workstation: Annotated[Code | None, Field(description="e.g. ALPHA-OP80")] = None
+    material_id: Annotated[Code | None, Field(description="Part or material")] = None
+    spec_id: Annotated[Code | None, Field(description="Characteristic, e.g. SP-013")] = None
     qty_affected: Annotated[int, Field(ge=0, le=10_000_000, description="Pieces affected")] = 0
-    detected_at: Annotated[
-        AwareDatetime | None, Field(description="When it was noticed, ISO 8601 with offset; default now")
-    ] = None
+    detected_at: Annotated[Moment | None, Field(description="ISO 8601 with offset; default now")] = None
     detected_by: Annotated[str, Field(min_length=2, max_length=80, description="Who noticed it: name or role")]
     immediate_containment: Annotated[
-        str | None, Field(min_length=5, max_length=1000, description="What was done at once to stop it spreading")
+        str | None, Field(min_length=5, max_length=1000, description="What was done at once")
     ] = None
-    force_new: Annotated[bool, Field(description="true: report it even if it looks reported already")] = False
+    force_new: Annotated[bool, Field(description="Report it even if it looks reported already")] = False
 
 
-class SimilarIssue(Request):
+class SimilarIssue(Result):
     id: str
     title: str
     state: IssueState
@@ -75,7 +73,7 @@ class SimilarIssue(Request):
 
 class IssueWritten(WriteResult):
     record: Issue
-    similar: tuple[SimilarIssue, ...]
+    similar: tuple[SimilarIssue, ...] = ()
 
     @property
     def stored(self) -> Issue | None:
@@ -84,16 +82,16 @@ class IssueWritten(WriteResult):
 
 class GetIssues(ListRequest):
     project: ProjectField
-    id: Annotated[str | None, Field(max_length=40, description="Only this issue, e.g. ISS-0012")] = None
-    state: Annotated[IssueState | None, Field(description="Only in this state; default: any")] = None
-    open_only: Annotated[bool, Field(description="true: leave out closed and cancelled ones")] = False
-    severity: Annotated[Severity | None, Field(description="Only of this severity")] = None
-    machine_id: Annotated[str | None, Field(max_length=40, description="Only about this machine")] = None
-    overdue: Annotated[
-        bool | None, Field(description="Only open ones past (true) or within (false) their close date")
-    ] = None
-    opened_from: Annotated[AwareDatetime | None, Field(description="Opened at or after, ISO 8601 with offset")] = None
-    opened_to: Annotated[AwareDatetime | None, Field(description="Opened at or before, ISO 8601 with offset")] = None
+    id: Annotated[Code | None, Field(description="e.g. ISS-0012")] = None
+    state: Annotated[IssueState | None, Field(description="State")] = None
+    open_only: Annotated[bool, Field(description="Leave out closed and cancelled ones")] = False
+    severity: Annotated[Severity | None, Field(description="Severity")] = None
+    machine_id: Annotated[Code | None, Field(description="Machine concerned")] = None
+    overdue: Annotated[bool | None, Field(description="Open ones past (true) or within (false) their close date")] = (
+        None
+    )
+    opened_from: Annotated[Moment | None, Field(description="ISO 8601 with offset")] = None
+    opened_to: Annotated[Moment | None, Field(description="ISO 8601 with offset")] = None
 
 
 class IssueItem(Issue):
@@ -156,9 +154,8 @@ async def _is_open_with_a_clock(_request: LogIssue, result: IssueWritten, _call:
 async def log_issue(request: LogIssue, call: WriteCall) -> IssueWritten:
     """Report a problem: a defect, a fault, a hazard, a complaint.
 
-    Safety issues and issues about CC characteristics are critical, whatever is asked. When the same problem was
-    reported within seven days and is still open, nothing is added and status is already_exists with that issue;
-    set force_new only if it really is another one. The due times are the service-level clock.
+    Safety and CC issues are critical, whatever is asked. When the same problem was reported within seven days and is
+    still open, nothing is added and status is already_exists, with that issue; set force_new only if it is another one.
     """
     project = await project_of(call, request.project)
     spec = await _spec_of(request, call, project)
@@ -193,10 +190,18 @@ async def _range_is_in_order(request: GetIssues, _call: ToolCall) -> None:
         )
 
 
-async def _overdue_is_recomputed(_request: GetIssues, result: Issues, call: ToolCall) -> None:
-    wrong = [issue.id for issue in result.items if issue.overdue is not _is_overdue(issue, call.now)]
-    if wrong:
-        raise VerificationFailed(f"overdue is wrong for {', '.join(wrong)}.", field="overdue")
+async def _times_are_as_asked(request: GetIssues, result: Issues, call: ToolCall) -> None:
+    """`overdue` is recomputed, and no issue of another time or already closed has slipped in."""
+    for issue in result.items:
+        late = (request.opened_from and issue.opened_at < request.opened_from) or (
+            request.opened_to and issue.opened_at > request.opened_to
+        )
+        closed = (request.open_only or request.overdue is not None) and issue.state not in OPEN_STATES
+        if late or closed or issue.overdue is not _is_overdue(issue, call.now):
+            raise VerificationFailed(
+                f"The system of record answered with {issue.id}, which is not what was asked for.",
+                suggestion="Report this to whoever runs the system of record.",
+            )
 
 
 @tool(
@@ -206,10 +211,10 @@ async def _overdue_is_recomputed(_request: GetIssues, result: Issues, call: Tool
     request=GetIssues,
     result=Issues,
     preconditions=(_issue_references_exist, _range_is_in_order),
-    result_checks=(_overdue_is_recomputed,),
+    result_checks=(page_is_as_asked, _times_are_as_asked),
 )
 async def get_issues(request: GetIssues, call: ToolCall) -> Issues:
-    """Find reported issues of a project: by id, state, severity, machine, time of opening, or overdue ones."""
+    """Find reported issues of a project."""
     project = await project_of(call, request.project)
     among = selection(
         project=(project.id, SHARED),
@@ -223,7 +228,7 @@ async def get_issues(request: GetIssues, call: ToolCall) -> Issues:
     since: dict[str, datetime] = {} if request.opened_from is None else {"opened_at": request.opened_from}
     until: dict[str, datetime] = {} if request.opened_to is None else {"opened_at": request.opened_to}
     if request.overdue:
-        until["close_due_at"] = call.now
+        until["close_due_at"] = call.now - timedelta(microseconds=1)
     elif request.overdue is False:
         since["close_due_at"] = call.now
     page = await one_page(call, Issue, Query(among, None, since, until), request)

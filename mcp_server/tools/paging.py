@@ -1,15 +1,20 @@
-"""What every listing tool does: one page of records, and a cursor to the next."""
+"""What every listing tool does: one page of records, a cursor to the next, and a check that it is what was asked."""
 
 import base64
 import binascii
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
-from mcp_server.backends.base import Page, Query
-from mcp_server.domain.records import Record
-from mcp_server.errors import InvalidInput
-from mcp_server.pipeline.declaration import ListRequest, ToolCall
+from pydantic import BaseModel
 
-__all__ = ["envelope", "one_page", "selection"]
+from mcp_server.backends.base import Page, Query
+from mcp_server.domain.records import SHARED, Record
+from mcp_server.errors import InvalidInput, VerificationFailed
+from mcp_server.pipeline.declaration import ListRequest, ListResult, ToolCall
+from mcp_server.pipeline.preconditions import project_of
+
+__all__ = ["envelope", "one_page", "page_is_as_asked", "selection"]
 
 R = TypeVar("R", bound=Record)
 
@@ -21,13 +26,12 @@ async def one_page(call: ToolCall, kind: type[R], query: Query, request: ListReq
         InvalidInput: the cursor is not one of ours.
     """
     after = None if request.cursor is None else _after(request.cursor)
-    paged = Query(query.among, query.text, query.since, query.until, after, request.limit)
-    return await call.plant.find(kind, paged)
+    return await call.plant.find(kind, replace(query, after=after, limit=request.limit))
 
 
 def envelope(page: Page[Any], call: ToolCall) -> dict[str, Any]:
     """The fields of a `ListResult` beside its items."""
-    cursor = None if page.next_after is None else base64.urlsafe_b64encode(page.next_after.encode()).decode()
+    cursor = None if page.next_after is None else _cursor(page.next_after)
     return {"total": page.total, "next_cursor": cursor, "as_of": call.now, "source": call.source}
 
 
@@ -37,12 +41,42 @@ def selection(**fields: Any) -> dict[str, tuple[Any, ...]]:  # noqa: ANN401 - va
     return {name: value if isinstance(value, tuple) else (value,) for name, value in given.items()}
 
 
+async def page_is_as_asked(request: ListRequest, result: ListResult[Any], call: ToolCall) -> None:
+    """A backend that ignores a filter or the limit, repeats a record or answers for another project is found out.
+
+    A filter is a field of the request that the records have too, and `ids`.
+    """
+    filters: dict[str, tuple[Any, ...]] = {name: (value,) for name, value in request if value is not None}
+    if "ids" in filters:
+        filters["id"] = filters["ids"][0]
+    if "project" in filters:
+        filters["project"] = ((await project_of(call, filters["project"][0])).id, SHARED)
+    found = [item.id for item in result.items]
+    wrong = [item.id for item in result.items if not _fits(item, filters)]
+    if wrong or len(set(found)) != len(found) or len(found) > min(request.limit, result.total):
+        raise VerificationFailed(
+            f"The system of record answered with something else than was asked: {', '.join((wrong or found)[:10])}.",
+            suggestion="Report this to whoever runs the system of record.",
+        )
+
+
+def _fits(item: BaseModel, filters: Mapping[str, tuple[Any, ...]]) -> bool:
+    return all(getattr(item, name, allowed[0]) in allowed for name, allowed in filters.items())
+
+
 def _after(cursor: str) -> str:
     try:
-        return base64.urlsafe_b64decode(cursor.encode("ascii")).decode()
+        after = base64.urlsafe_b64decode(cursor.encode("ascii")).decode()
+        if _cursor(after) == cursor:
+            return after
     except (UnicodeError, binascii.Error):
-        raise InvalidInput(
-            "cursor: is not a cursor of this server.",
-            field="cursor",
-            suggestion="Leave cursor out to start at the first page.",
-        ) from None
+        pass
+    raise InvalidInput(
+        "cursor: is not a cursor of this server.",
+        field="cursor",
+        suggestion="Leave cursor out to start at the first page.",
+    )
+
+
+def _cursor(after: str) -> str:
+    return base64.urlsafe_b64encode(after.encode()).decode()

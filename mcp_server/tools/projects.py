@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from mcp_server.backends.base import Query
+from mcp_server.domain.issues import OPEN_STATES
 from mcp_server.domain.records import (
     SHARED,
     EquipmentNode,
@@ -19,20 +20,18 @@ from mcp_server.domain.records import (
     SpecialClass,
     Workstation,
 )
-from mcp_server.domain.issues import OPEN_STATES
-from mcp_server.errors import VerificationFailed
-from mcp_server.pipeline.declaration import Effect, ListRequest, ListResult, ProjectField, ToolCall, tool
-from mcp_server.pipeline.preconditions import project_of, record_of, records_of
-from mcp_server.tools.paging import envelope, one_page, selection
+from mcp_server.pipeline.declaration import Code, Effect, ListRequest, ListResult, ProjectField, ToolCall, tool
+from mcp_server.pipeline.preconditions import in_use, project_of, record_of, records_of
+from mcp_server.tools.paging import envelope, one_page, page_is_as_asked, selection
 
 __all__ = ["TOOLS"]
 
-Ids = Annotated[tuple[str, ...] | None, Field(min_length=1, max_length=100, description="Only these ids")]
+Ids = Annotated[tuple[Code, ...] | None, Field(min_length=1, max_length=100, description="Only these ids")]
 SearchText = Annotated[str | None, Field(min_length=2, max_length=80, description="Text in id, name or type")]
 
 
 class ListProjects(ListRequest):
-    status: Annotated[str | None, Field(max_length=40, description="Only this status, e.g. production")] = None
+    status: Annotated[Code | None, Field(description="e.g. production")] = None
 
 
 class ProjectItem(Project):
@@ -53,13 +52,13 @@ class OfProject(ListRequest):
 
 class GetMachines(OfProject):
     ids: Ids = None
-    workstation: Annotated[str | None, Field(max_length=40, description="Workstation id, e.g. ALPHA-OP20")] = None
-    area: Annotated[str | None, Field(max_length=40, description="Site, area or line code, e.g. ALPHA-M1")] = None
-    type: Annotated[str | None, Field(max_length=60, description="Machine type, e.g. leak_tester")] = None
-    status: Annotated[MachineStatus | None, Field(description="Only this status")] = None
+    workstation: Annotated[Code | None, Field(description="e.g. ALPHA-OP20")] = None
+    area: Annotated[Code | None, Field(description="Site, area or line, e.g. ALPHA-M1")] = None
+    type: Annotated[str | None, Field(max_length=60, description="e.g. leak_tester")] = None
+    status: Annotated[MachineStatus | None, Field(description="Machine status")] = None
     criticality: Annotated[Literal["A", "B", "C"] | None, Field(description="A most critical, C least")] = None
     q: SearchText = None
-    include_shared: Annotated[bool, Field(description="Also machines that all projects share")] = True
+    include_shared: Annotated[bool, Field(description="Also machines all projects share")] = True
 
 
 class MachineItem(Machine):
@@ -72,8 +71,8 @@ class Machines(ListResult[MachineItem]):
 
 class GetMaterials(OfProject):
     ids: Ids = None
-    type: Annotated[str | None, Field(max_length=40, description="Material type, e.g. component")] = None
-    status: Annotated[str | None, Field(max_length=40, description="Only this status, e.g. released")] = None
+    type: Annotated[Code | None, Field(description="e.g. component")] = None
+    status: Annotated[Code | None, Field(description="e.g. released")] = None
     q: SearchText = None
 
 
@@ -83,8 +82,8 @@ class Materials(ListResult[Material]):
 
 class GetSpecs(OfProject):
     ids: Ids = None
-    material_id: Annotated[str | None, Field(max_length=40, description="Only of this material")] = None
-    operation: Annotated[str | None, Field(max_length=40, description="Only of this operation, e.g. OP20")] = None
+    material_id: Annotated[Code | None, Field(description="Material id")] = None
+    operation: Annotated[Code | None, Field(description="e.g. OP20")] = None
     special_class: Annotated[SpecialClass | None, Field(description="CC safety/regulatory, SC fit/function")] = None
 
 
@@ -98,7 +97,7 @@ class Specs(ListResult[SpecItem]):
 
 class GetWorkstations(OfProject):
     ids: Ids = None
-    line: Annotated[str | None, Field(max_length=40, description="Only of this line, e.g. ALPHA-A1")] = None
+    line: Annotated[Code | None, Field(description="e.g. ALPHA-A1")] = None
 
 
 class WorkstationItem(Workstation):
@@ -109,17 +108,18 @@ class Workstations(ListResult[WorkstationItem]):
     pass
 
 
-async def _project_exists(request: OfProject, call: ToolCall) -> None:
-    await project_of(call, request.project)
-
-
 async def _machines_exist(request: GetMachines, call: ToolCall) -> None:
     project = await project_of(call, request.project)
     await records_of(call, Machine, request.ids or (), field="ids", project=project)
-    for field in ("workstation", "area"):
-        place = getattr(request, field)
-        if place is not None and await call.plant.get(EquipmentNode, place) is None:
-            await record_of(call, Workstation, place, field=field, project=project)
+
+
+async def _places_exist(request: GetMachines, call: ToolCall) -> None:
+    """A shared machine stands in an area, so that `workstation` may name one; `area` may name any place."""
+    project = await project_of(call, request.project)
+    if request.workstation is not None and await call.plant.get(EquipmentNode, request.workstation) is None:
+        await record_of(call, Workstation, request.workstation, field="workstation", project=project)
+    if request.area is not None and await call.plant.get(Workstation, request.area) is None:
+        await record_of(call, EquipmentNode, request.area, field="area", project=project)
 
 
 async def _materials_exist(request: GetMaterials, call: ToolCall) -> None:
@@ -139,38 +139,18 @@ async def _workstations_exist(request: GetWorkstations, call: ToolCall) -> None:
     await records_of(call, Workstation, request.ids or (), field="ids", project=project)
 
 
-async def _unique_and_in_project(request: OfProject, result: ListResult[Any], call: ToolCall) -> None:
-    """A backend that ignores the filter, or repeats a row, is found out."""
-    allowed = {(await project_of(call, request.project)).id, SHARED}
-    ids = [item.id for item in result.items]
-    strangers = [item.id for item in result.items if item.project not in allowed]
-    if strangers or len(set(ids)) != len(ids):
-        raise VerificationFailed(
-            f"The system of record answered with records of other projects or twice the same: {strangers or ids}.",
-            suggestion="Report this to whoever runs the system of record.",
-        )
-
-
-async def _total_is_count(_request: ListProjects, result: ListResult[Any], _call: ToolCall) -> None:
-    if len(result.items) > result.total:
-        raise VerificationFailed("The system of record counts fewer projects than it lists.")
-
-
 @tool(
     title="List projects",
     toolset="core",
     effect=Effect.READ,
     request=ListProjects,
     result=Projects,
-    result_checks=(_total_is_count,),
+    result_checks=(page_is_as_asked,),
 )
 async def list_projects(request: ListProjects, call: ToolCall) -> Projects:
-    """List the plant's projects with phase, site, product and how many records each has.
-
-    Start here when the project is not known: its code is what other tools take as `project`.
-    """
+    """List the plant's projects: phase, site, product, numbers of records. Their codes are what other tools take."""
     page = await one_page(call, Project, Query(selection(status=request.status)), request)
-    items = [ProjectItem(**project.model_dump(), **await _counts(call, project)) for project in page.items]
+    items = [ProjectItem.model_validate(p.model_dump() | await _counts(call, p)) for p in page.items]
     return Projects(items=tuple(items), **envelope(page, call))
 
 
@@ -180,14 +160,11 @@ async def list_projects(request: ListProjects, call: ToolCall) -> Projects:
     effect=Effect.READ,
     request=GetMachines,
     result=Machines,
-    preconditions=(_project_exists, _machines_exist),
-    result_checks=(_unique_and_in_project,),
+    preconditions=(_machines_exist, _places_exist),
+    result_checks=(page_is_as_asked,),
 )
 async def get_machines(request: GetMachines, call: ToolCall) -> Machines:
-    """Find the machines of a project: by id, workstation, area, type, status, criticality or text.
-
-    Shows make, model, serial number, status, energy sources and the place in the plant.
-    """
+    """Find machines of a project: make, model, serial number, status, energy sources, place in the plant."""
     projects = await _scope(request, call, shared=request.include_shared)
     among = selection(
         project=projects,
@@ -212,17 +189,17 @@ async def get_machines(request: GetMachines, call: ToolCall) -> Machines:
     effect=Effect.READ,
     request=GetMaterials,
     result=Materials,
-    preconditions=(_project_exists, _materials_exist),
-    result_checks=(_unique_and_in_project,),
+    preconditions=(_materials_exist,),
+    result_checks=(page_is_as_asked,),
 )
 async def get_materials(request: GetMaterials, call: ToolCall) -> Materials:
-    """Find materials and parts of a project with revision, unit of measure, supplier and status.
+    """Find materials and parts of a project: revision, unit of measure, supplier, status.
 
-    Obsolete revisions are listed with a warning; new plans must use a current one.
+    Obsolete ones are listed with a warning; new plans must use a current one.
     """
     among = selection(project=await _scope(request, call), id=request.ids, type=request.type, status=request.status)
     page = await one_page(call, Material, Query(among, request.q), request)
-    warnings = tuple(f"{material.id} is obsolete" for material in page.items if material.status == "obsolete")
+    warnings = tuple(f"{material.id} is obsolete." for material in page.items if not in_use(material))
     return Materials(items=page.items, warnings=warnings, **envelope(page, call))
 
 
@@ -232,13 +209,13 @@ async def get_materials(request: GetMaterials, call: ToolCall) -> Materials:
     effect=Effect.READ,
     request=GetSpecs,
     result=Specs,
-    preconditions=(_project_exists, _specs_exist),
-    result_checks=(_unique_and_in_project,),
+    preconditions=(_specs_exist,),
+    result_checks=(page_is_as_asked,),
 )
 async def get_specs(request: GetSpecs, call: ToolCall) -> Specs:
-    """Find characteristics with nominal, limits, unit, special class (CC, SC) and gauge.
+    """Find characteristics: nominal, limits, unit, special class (CC, SC), gauge.
 
-    A row that contradicts itself is still listed, and `data_quality` says what is wrong with it.
+    One that contradicts itself is still listed; `data_quality` says what is wrong with it.
     """
     among = selection(
         project=await _scope(request, call),
@@ -258,11 +235,11 @@ async def get_specs(request: GetSpecs, call: ToolCall) -> Specs:
     effect=Effect.READ,
     request=GetWorkstations,
     result=Workstations,
-    preconditions=(_project_exists, _workstations_exist),
-    result_checks=(_unique_and_in_project,),
+    preconditions=(_workstations_exist,),
+    result_checks=(page_is_as_asked,),
 )
 async def get_workstations(request: GetWorkstations, call: ToolCall) -> Workstations:
-    """Find the workstations of a project with line, operation, cycle time in seconds, operators and machines."""
+    """Find workstations of a project: line, operation, cycle time in seconds, operators, machines."""
     project = await project_of(call, request.project)
     among = selection(project=project.id, id=request.ids, line=request.line)
     page = await one_page(call, Workstation, Query(among), request)
@@ -322,7 +299,7 @@ class _Places:
     def path(self, place: str) -> str:
         """Codes from the top down, joined by a slash."""
         chain = [place]
-        while (parent := self._parents.get(chain[-1])) is not None:
+        while (parent := self._parents.get(chain[-1])) is not None and parent not in chain:
             chain.append(parent)
         return "/".join(reversed(chain))
 

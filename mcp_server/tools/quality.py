@@ -1,90 +1,59 @@
-"""Toolset quality: acceptance sampling and control plans."""
+"""Toolset quality: control plans."""
 
-from collections.abc import AsyncIterator
-from typing import Annotated, Literal
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import asdict
+from typing import Annotated
 
 from pydantic import Field
 
 from mcp_server.backends.base import Query
-from mcp_server.domain import sampling
 from mcp_server.domain.control_plan import Finding, check_gauge, check_row, complete_row, coverage
 from mcp_server.domain.records import (
     Gauge,
-    InspectionLevel,
     Machine,
-    MachineStatus,
     Material,
     Phase,
     PlanRow,
     PlanState,
-    PreferredAql,
     Project,
     QualityPlan,
     Record,
     Spec,
-    SpecialClass,
 )
 from mcp_server.errors import Conflict, RuleViolated, VerificationFailed
 from mcp_server.pipeline.declaration import (
+    Code,
     Effect,
     ListRequest,
     ListResult,
     ProjectField,
-    Request,
+    Result,
     ToolCall,
     WriteCall,
     WriteRequest,
     WriteResult,
     tool,
 )
-from mcp_server.pipeline.preconditions import did_you_mean, project_of, record_of
-from mcp_server.tools.paging import envelope, one_page, selection
+from mcp_server.pipeline.preconditions import did_you_mean, ids, in_use, project_of, record_of
+from mcp_server.tools.paging import envelope, one_page, page_is_as_asked, selection
 
 __all__ = ["TOOLS"]
 
 _ENDED = (PlanState.SUPERSEDED, PlanState.WITHDRAWN)
 
 
-class ComputeSamplingPlan(Request):
-    lot_size: Annotated[int, Field(ge=2, le=sampling.MAX_LOT_SIZE, description="Pieces in the lot")]
-    aql: Annotated[
-        PreferredAql,
-        Field(description="Acceptance quality limit: percent nonconforming up to 10, nonconformities per 100 above"),
-    ]
-    inspection_level: Annotated[InspectionLevel, Field(description="General I, II, III or special S-1 to S-4")] = "II"
-    severity: Annotated[
-        sampling.SamplingSeverity, Field(description="normal at the start; others by the switching rules")
-    ] = "normal"
-    special_class: Annotated[
-        SpecialClass | None, Field(description="Class of the characteristic; CC is refused, AQL does not fit it")
-    ] = None
-
-
-class SamplingPlanResult(Request):
-    """`accept` and `reject` are numbers of nonconforming pieces in `sample_size` pieces."""
-
-    lot_size: int
-    code_letter: str
-    plan_letter: str
-    sample_size: int
-    accept: int
-    reject: int
-    arrow: Literal["up", "down"] | None = None
-    full_inspection: bool
-    standard: str
-    warnings: tuple[str, ...]
-
-
 class CreateQualityPlan(WriteRequest):
-    title: Annotated[str, Field(min_length=3, max_length=120, description="Title of the plan")]
+    title: Annotated[str, Field(min_length=3, max_length=120, description="Title")]
     phase: Annotated[Phase, Field(description="Phase of the control plan")]
-    material_id: Annotated[str, Field(max_length=40, description="Part or material the plan is for")]
-    rows: Annotated[tuple[PlanRow, ...], Field(min_length=1, max_length=200, description="One row a characteristic")]
-    core_team: Annotated[tuple[str, ...], Field(max_length=20, description="Names or roles of the core team")] = ()
+    material_id: Annotated[Code, Field(description="Part or material the plan is for")]
+    rows: Annotated[tuple[PlanRow, ...], Field(min_length=1, max_length=200, description="One a characteristic")]
+    core_team: Annotated[
+        tuple[Annotated[str, Field(max_length=80)], ...], Field(max_length=20, description="Names or roles")
+    ] = ()
     customer: Annotated[str | None, Field(min_length=2, max_length=80, description="Customer")] = None
 
 
-class SpecialCoverage(Request):
+class SpecialCoverage(Result):
     special_total: int
     special_covered: int
     missing: tuple[str, ...]
@@ -101,90 +70,29 @@ class QualityPlanWritten(WriteResult):
 
 class GetQualityPlans(ListRequest):
     project: ProjectField
-    id: Annotated[str | None, Field(max_length=40, description="Only this plan, e.g. QP-0001")] = None
-    material_id: Annotated[str | None, Field(max_length=40, description="Only of this material")] = None
-    phase: Annotated[Phase | None, Field(description="Only of this phase")] = None
-    state: Annotated[PlanState | None, Field(description="Only in this state")] = None
-    limit: Annotated[int, Field(ge=1, le=50, description="Plans per page; each comes with all its rows")] = 10
+    id: Annotated[Code | None, Field(description="e.g. QP-0001")] = None
+    material_id: Annotated[Code | None, Field(description="Material id")] = None
+    phase: Annotated[Phase | None, Field(description="Phase")] = None
+    state: Annotated[PlanState | None, Field(description="State")] = None
+    limit: Annotated[int, Field(ge=1, le=50, description="Page size")] = 10
 
 
 class QualityPlans(ListResult[QualityPlan]):
     pass
 
 
-async def _class_fits_aql(request: ComputeSamplingPlan, _call: ToolCall) -> None:
-    if request.special_class is SpecialClass.CC:
-        raise RuleViolated(
-            "AQL sampling accepts nonconforming pieces, which a CC characteristic does not allow.",
-            field="special_class",
-            suggestion="Inspect every piece, use error proofing, or a zero-acceptance (c = 0) plan.",
-        )
-
-
-async def _tables_are_verified(request: ComputeSamplingPlan, result: SamplingPlanResult, _call: ToolCall) -> None:
-    """The plan is the table's, and the tables are the verified ones."""
-    again = sampling.sampling_plan(request.lot_size, request.aql, request.inspection_level, request.severity)
-    plan = (again.plan_letter, again.sample_size, again.accept, again.reject)
-    if not sampling.tables_intact() or plan != (
-        result.plan_letter,
-        result.sample_size,
-        result.accept,
-        result.reject,
-    ):
-        raise VerificationFailed(
-            "The sampling tables of this installation are damaged.", suggestion="Install it again."
-        )
-
-
-@tool(
-    title="Compute a sampling plan",
-    toolset="quality",
-    effect=Effect.READ,
-    request=ComputeSamplingPlan,
-    result=SamplingPlanResult,
-    preconditions=(_class_fits_aql,),
-    result_checks=(_tables_are_verified,),
-)
-async def compute_sampling_plan(request: ComputeSamplingPlan, _call: ToolCall) -> SamplingPlanResult:
-    """Look up the single sampling plan for a lot: how many pieces to inspect, when to accept, when to reject.
-
-    ANSI/ASQ Z1.4 (MIL-STD-105E). Arrows of the table are followed, with their own sample size.
-    """
-    plan = sampling.sampling_plan(request.lot_size, request.aql, request.inspection_level, request.severity)
-    warnings: list[str] = []
-    if plan.full_inspection:
-        warnings.append("The sample would be the whole lot: inspect every piece.")
-    if request.severity == "reduced":
-        warnings.append(
-            "ANSI form of reduced inspection. When more than accept but fewer than reject pieces are nonconforming, "
-            "accept the lot and go back to normal inspection. Not ISO 2859-1."
-        )
-    return SamplingPlanResult(
-        lot_size=request.lot_size,
-        code_letter=plan.code_letter,
-        plan_letter=plan.plan_letter,
-        sample_size=plan.sample_size,
-        accept=plan.accept,
-        reject=plan.reject,
-        arrow=plan.arrow,
-        full_inspection=plan.full_inspection,
-        standard=sampling.STANDARD,
-        warnings=tuple(warnings),
-    )
-
-
 async def _material_is_current(request: CreateQualityPlan, call: ToolCall) -> None:
     project = await project_of(call, request.project)
     material = await record_of(call, Material, request.material_id, field="material_id", project=project)
-    if material.status != "obsolete":
+    if in_use(material):
         return
     others = (await call.plant.find(Material, Query(selection(project=project.id)))).items
-    current = [m for m in others if m.standard == material.standard and m.status != "obsolete"]
+    current = [m for m in others if m.standard == material.standard and in_use(m)]
     raise RuleViolated(
         f"{material.id} (revision {material.revision}) is obsolete.",
         field="material_id",
         suggestion=f"Plan for the current revision: {did_you_mean(current)}" if current else "Plan for a current one.",
-        alternatives=[m.id for m in current],
+        alternatives=ids(current),
     )
 
 
@@ -204,19 +112,16 @@ async def _rows_refer_to_the_plant(request: CreateQualityPlan, call: ToolCall) -
 
 
 async def _machine_is_in_use(machine: Machine, call: ToolCall, *, field: str, project: Project) -> None:
-    if machine.status is not MachineStatus.DECOMMISSIONED:
+    if in_use(machine):
         return
-    siblings = (
-        await call.plant.find(Machine, Query(selection(project=project.id, workstation=machine.workstation)))
-    ).items
-    others = [m for m in siblings if m.status is not MachineStatus.DECOMMISSIONED]
+    siblings = Query(selection(project=project.id, workstation=machine.workstation))
+    others = [m for m in (await call.plant.find(Machine, siblings)).items if in_use(m)]
+    there = f"At {machine.workstation} there are {did_you_mean(others)}"
     raise RuleViolated(
         f"{machine.id} ({machine.name}) is decommissioned.",
         field=field,
-        suggestion=f"At {machine.workstation} there are {did_you_mean(others)}"
-        if others
-        else "Choose another machine.",
-        alternatives=[m.id for m in others],
+        suggestion=there if others else "Choose another machine.",
+        alternatives=ids(others),
     )
 
 
@@ -228,7 +133,7 @@ async def _spec_is_of_material(spec: Spec, request: CreateQualityPlan, call: Too
         f"{spec.id} ({spec.characteristic}) is a characteristic of {spec.material_id}, not of {request.material_id}.",
         field=field,
         suggestion=f"{request.material_id} has {did_you_mean(specs)}" if specs else "Change material_id.",
-        alternatives=[s.id for s in specs],
+        alternatives=ids(specs),
     )
 
 
@@ -248,14 +153,14 @@ async def _rows_follow_the_rules(request: CreateQualityPlan, call: ToolCall) -> 
 async def _characteristics_are_listed_once(request: CreateQualityPlan, _call: ToolCall) -> None:
     seen: dict[tuple[str | None, ...], int] = {}
     for position, row in enumerate(request.rows):
-        key = (row.spec_id, None if row.spec_id else row.characteristic, row.operation, row.machine_id)
-        if key in seen:
+        what = (row.spec_id,) if row.spec_id else ((row.characteristic or "").casefold(), row.operation)
+        first = seen.setdefault((row.machine_id, *what), position)
+        if first != position:
             raise RuleViolated(
-                f"rows[{position}] repeats rows[{seen[key]}]: the same characteristic at the same machine.",
-                field=f"rows[{position}].spec_id",
+                f"rows[{position}] repeats rows[{first}]: the same characteristic at the same machine.",
+                field=f"rows[{position}].{'spec_id' if row.spec_id else 'characteristic'}",
                 suggestion="Remove one of the two rows, or give each its own machine_id.",
             )
-        seen[key] = position
 
 
 async def _plan_is_new(request: CreateQualityPlan, call: ToolCall) -> None:
@@ -269,7 +174,7 @@ async def _plan_is_new(request: CreateQualityPlan, call: ToolCall) -> None:
             f"for {request.material_id}.",
             field="material_id",
             suggestion="Read it with get_quality_plans; plan another material or phase.",
-            alternatives=[plan.id for plan in standing],
+            alternatives=ids(standing),
         )
 
 
@@ -288,8 +193,7 @@ async def _rows_are_as_asked(request: CreateQualityPlan, result: QualityPlanWrit
 
 async def _coverage_is_right(request: CreateQualityPlan, result: QualityPlanWritten, call: WriteCall) -> None:
     specs = (await call.plant.find(Spec, Query(selection(material_id=request.material_id)))).items
-    wanted = coverage(specs, result.record.rows)
-    if (wanted.special_total, wanted.missing) != (result.coverage.special_total, result.coverage.missing):
+    if result.coverage != _covered(specs, result.record.rows):
         raise VerificationFailed("The coverage of special characteristics was computed wrongly.", field="coverage")
 
 
@@ -311,10 +215,9 @@ async def _coverage_is_right(request: CreateQualityPlan, result: QualityPlanWrit
 async def create_quality_plan(request: CreateQualityPlan, call: WriteCall) -> QualityPlanWritten:
     """Create a control plan (revision 1, draft) for a material in one phase.
 
-    Each row controls one characteristic: give spec_id and the row takes characteristic, unit, limits, class and
-    operation from the specification, or describe a characteristic of your own. Limits may be tighter than the
-    specification's, never wider. CC characteristics need full inspection, error proofing, automatic gauging or SPC.
-    The result lists special characteristics that no row covers.
+    Each row controls one characteristic: give spec_id and the specification fills in the rest, or describe your own.
+    Limits may be tighter than the specification's, never wider. CC needs full inspection, error proofing, automatic
+    gauging or SPC. The result lists special characteristics that no row covers.
     """
     project = await project_of(call, request.project)
     material = await record_of(call, Material, request.material_id, field="material_id", project=project)
@@ -336,18 +239,11 @@ async def create_quality_plan(request: CreateQualityPlan, call: WriteCall) -> Qu
         created_by=request.on_behalf_of or call.caller.principal,
     )
     await call.unit.insert(plan)
-    covered = coverage(specs, rows)
+    covered = _covered(specs, rows)
     warnings = [f"{at}.{f.field}: {f.message}." async for at, f in _findings(request, call) if not f.stops]
     if covered.missing:
         warnings.append(f"Special characteristics without a row: {', '.join(covered.missing)}.")
-    return QualityPlanWritten(
-        status="created",
-        record=plan,
-        coverage=SpecialCoverage(
-            special_total=covered.special_total, special_covered=covered.special_covered, missing=covered.missing
-        ),
-        warnings=tuple(warnings),
-    )
+    return QualityPlanWritten(status="created", record=plan, coverage=covered, warnings=tuple(warnings))
 
 
 async def _plans_exist(request: GetQualityPlans, call: ToolCall) -> None:
@@ -361,14 +257,13 @@ async def _plans_exist(request: GetQualityPlans, call: ToolCall) -> None:
             await record_of(call, kind, wanted, field=field, project=project)
 
 
-async def _plans_are_whole(request: GetQualityPlans, result: QualityPlans, call: ToolCall) -> None:
-    project = await project_of(call, request.project)
-    for plan in result.items:
-        if plan.project != project.id or not plan.rows:
-            raise VerificationFailed(
-                f"The system of record answered with {plan.id}, which is incomplete or of another project.",
-                suggestion="Report this to whoever runs the system of record.",
-            )
+async def _plans_are_whole(_request: GetQualityPlans, result: QualityPlans, _call: ToolCall) -> None:
+    hollow = [plan.id for plan in result.items if not plan.rows]
+    if hollow:
+        raise VerificationFailed(
+            f"The system of record answered with plans without rows: {', '.join(hollow)}.",
+            suggestion="Report this to whoever runs the system of record.",
+        )
 
 
 @tool(
@@ -378,16 +273,20 @@ async def _plans_are_whole(request: GetQualityPlans, result: QualityPlans, call:
     request=GetQualityPlans,
     result=QualityPlans,
     preconditions=(_plans_exist,),
-    result_checks=(_plans_are_whole,),
+    result_checks=(page_is_as_asked, _plans_are_whole),
 )
 async def get_quality_plans(request: GetQualityPlans, call: ToolCall) -> QualityPlans:
-    """Find quality plans of a project with all their rows: by id, material, phase or state."""
+    """Find quality plans of a project, with all their rows."""
     project = await project_of(call, request.project)
     among = selection(
         project=project.id, id=request.id, material_id=request.material_id, phase=request.phase, state=request.state
     )
     page = await one_page(call, QualityPlan, Query(among), request)
     return QualityPlans(items=page.items, **envelope(page, call))
+
+
+def _covered(specs: Iterable[Spec], rows: Iterable[PlanRow]) -> SpecialCoverage:
+    return SpecialCoverage(**asdict(coverage(specs, rows)))
 
 
 async def _spec_of(row: PlanRow, call: ToolCall, project: Project) -> Spec | None:
@@ -408,4 +307,4 @@ async def _findings(request: CreateQualityPlan, call: ToolCall) -> AsyncIterator
             yield f"rows[{position}]", finding
 
 
-TOOLS = (compute_sampling_plan, create_quality_plan, get_quality_plans)
+TOOLS = (create_quality_plan, get_quality_plans)

@@ -41,31 +41,26 @@ SEARCHED = ("id", "name", "title", "characteristic", "operation", "type", "descr
 
 
 def values_of(record: Record) -> dict[str, Any]:
-    """Column values of the record's own row; tuples become JSON lists."""
-    table = TABLES[type(record)]
-    return {column.name: _stored(getattr(record, column.name)) for column in table.columns}
+    """Column values of the record's own row."""
+    return {column.name: getattr(record, column.name) for column in TABLES[type(record)].columns}
 
 
 def plan_row_values(plan: QualityPlan) -> list[dict[str, Any]]:
     names = PlanRow.model_fields
     return [
-        {"plan_id": plan.id, "position": position, **{name: _stored(getattr(row, name)) for name in names}}
+        {"plan_id": plan.id, "position": position, **{name: getattr(row, name) for name in names}}
         for position, row in enumerate(plan.rows, start=1)
     ]
 
 
 def record_from(kind: type[R], row: Mapping[str, Any], plan_rows: Iterable[Mapping[str, Any]] = ()) -> R:
-    """A record from what the database returned, checked by its model on the way."""
-    values = {name: _loaded(value) for name, value in row.items()}
+    """A record from what the database returned.
+
+    Raises:
+        pydantic.ValidationError: the row is not one that our tools could have stored.
+    """
+    values = dict(row)
     if kind is QualityPlan:
         names = PlanRow.model_fields
         values["rows"] = tuple(PlanRow.model_validate({n: r[n] for n in names}, strict=False) for r in plan_rows)
     return kind.model_validate(values, strict=False)
-
-
-def _stored(value: Any) -> Any:  # noqa: ANN401 - any column value
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _loaded(value: Any) -> Any:  # noqa: ANN401 - any column value
-    return tuple(value) if isinstance(value, list) else value

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
+from anyio import to_thread
 
 from mcp_server.backends.sql import tables
+from mcp_server.backends.sql.engine import Connection
 from mcp_server.backends.sql.mapping import TABLES, values_of
 from mcp_server.domain.issues import CLOCKS
 from mcp_server.domain.records import (
@@ -35,19 +36,19 @@ _REPORTED_AT = time(8, 0, tzinfo=UTC)
 _REPORTED_BY = "sample data"
 
 
-async def is_seeded(connection: AsyncConnection) -> bool:
+async def is_seeded(connection: Connection) -> bool:
     found = await connection.execute(sa.select(tables.plant_info.c.value).where(tables.plant_info.c.key == "as_of"))
     return found.scalar_one_or_none() is not None
 
 
-async def seed_sample_plant(connection: AsyncConnection, folder: Path, as_of: date) -> dict[str, int]:
+async def seed_sample_plant(connection: Connection, folder: Path, as_of: date) -> dict[str, int]:
     """Insert every record of the sample plant; returns how many of each table.
 
     Raises:
         FileNotFoundError: `folder` does not hold the sample plant.
     """
     counts: dict[str, int] = {}
-    records = _sample_records(folder, as_of - SAMPLE_AS_OF)
+    records = await to_thread.run_sync(lambda: list(_sample_records(folder, as_of - SAMPLE_AS_OF)))
     for kind, group in groupby(records, key=type):
         rows = [values_of(record) for record in group]
         await connection.execute(sa.insert(TABLES[kind]), rows)
@@ -57,7 +58,7 @@ async def seed_sample_plant(connection: AsyncConnection, folder: Path, as_of: da
     return counts
 
 
-async def erase_plant(connection: AsyncConnection) -> None:
+async def erase_plant(connection: Connection) -> None:
     """Delete every record, key and audit row; the schema stays."""
     for table in reversed(tables.metadata.sorted_tables):
         await connection.execute(sa.delete(table))

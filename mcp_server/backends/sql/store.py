@@ -1,18 +1,17 @@
 """The port of `backends/base.py` on SQL."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
+from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mcp_server.backends.base import AuditEntry, Capabilities, Page, Query, StoredCall
 from mcp_server.backends.sql import tables
-from mcp_server.backends.sql.engine import SqliteFile
+from mcp_server.backends.sql.engine import Connection, SqliteFile, is_damage
 from mcp_server.backends.sql.mapping import SEARCHED, TABLES, plan_row_values, record_from, values_of
 from mcp_server.domain.records import QualityPlan, Record
 from mcp_server.errors import BackendUnavailable, Conflict, InternalError
@@ -32,13 +31,13 @@ class SqlBackend:
         self.source = source
 
     @asynccontextmanager
-    async def reader(self) -> AsyncIterator["SqlReader"]:
+    async def reader(self) -> AsyncGenerator["SqlReader"]:
         with _database_errors():
             async with self._file.reading() as connection:
                 yield SqlReader(connection)
 
     @asynccontextmanager
-    async def unit_of_work(self, *, commit: bool = True) -> AsyncIterator["SqlUnitOfWork"]:
+    async def unit_of_work(self, *, commit: bool = True) -> AsyncGenerator["SqlUnitOfWork"]:
         with _database_errors():
             async with self._file.writing(commit=commit) as connection:
                 yield SqlUnitOfWork(connection)
@@ -48,7 +47,7 @@ class SqlBackend:
 
 
 class SqlReader:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def find(self, kind: type[R], query: Query) -> Page[R]:
@@ -75,7 +74,7 @@ class SqlReader:
 
     async def _records(self, kind: type[R], rows: Sequence[Mapping[Any, Any]]) -> tuple[R, ...]:
         children = await self._plan_rows([row["id"] for row in rows]) if kind is QualityPlan else {}
-        return tuple(record_from(kind, row, children.get(row["id"], ())) for row in rows)
+        return tuple(_record(kind, row, children.get(row["id"], ())) for row in rows)
 
     async def _plan_rows(self, plan_ids: Sequence[str]) -> dict[str, list[Mapping[Any, Any]]]:
         table = tables.quality_plan_rows
@@ -88,15 +87,19 @@ class SqlReader:
 
 class SqlUnitOfWork(SqlReader):
     async def next_id(self, kind: type[Record], prefix: str) -> str:
-        table = TABLES[kind]
-        number = sa.cast(sa.func.substr(table.c.id, len(prefix) + 1), sa.Integer)
-        query = sa.select(sa.func.max(number)).where(table.c.id.startswith(prefix, autoescape=True))
-        highest = (await self._connection.execute(query)).scalar_one()
+        column = TABLES[kind].c.id
+        rest = sa.func.substr(column, len(prefix) + 1)
+        number = sa.cast(rest, sa.BigInteger)
+        query = sa.select(sa.func.max(number)).where(
+            column.between(prefix, f"{prefix}:"),  # the colon sorts after every digit; this is what uses the index
+            sa.func.ltrim(rest, "0") == sa.cast(number, sa.Text),  # nothing but a number after the prefix
+        )
+        highest: int | None = (await self._connection.execute(query)).scalar_one()
         return f"{prefix}{(highest or 0) + 1:04d}"
 
     async def insert(self, record: Record) -> None:
         await self._connection.execute(sa.insert(TABLES[type(record)]).values(values_of(record)))
-        if isinstance(record, QualityPlan):
+        if isinstance(record, QualityPlan) and record.rows:
             await self._connection.execute(sa.insert(tables.quality_plan_rows), plan_row_values(record))
 
     async def recall(self, principal: str, tool: str, key: str, now: datetime) -> StoredCall | None:
@@ -130,8 +133,20 @@ def _conditions(table: sa.Table, query: Query) -> list[sa.ColumnElement[bool]]:
     return found
 
 
+def _record(kind: type[R], row: Mapping[Any, Any], plan_rows: Sequence[Mapping[Any, Any]]) -> R:
+    try:
+        return record_from(kind, row, plan_rows)
+    except ValidationError as error:
+        fields = sorted({".".join(map(str, problem["loc"])) for problem in error.errors(include_input=False)})
+        raise InternalError(
+            f"The plant database holds {kind.__name__} {row['id']} in a form the server does not know: "
+            f"{', '.join(fields)}.",
+            suggestion="Correct the record in the database.",
+        ) from error
+
+
 @contextmanager
-def _database_errors() -> Iterator[None]:
+def _database_errors() -> Generator[None]:
     """The one place where an error of the database becomes one of ours."""
     try:
         yield
@@ -140,10 +155,14 @@ def _database_errors() -> Iterator[None]:
             "The plant's data forbids this change: it repeats or contradicts a stored record.",
             suggestion="Read the record again, then decide.",
         ) from error
-    except (OperationalError, PoolTimeout) as error:
+    except OperationalError as error:
         raise BackendUnavailable(
             "The plant database cannot be used right now.",
             suggestion="Try again in a moment; if it stays so, check disk space and the file's permissions.",
         ) from error
     except DBAPIError as error:
+        if is_damage(error):
+            raise InternalError(
+                "The plant's database file is damaged.", suggestion="Stop the server and restore it from a backup."
+            ) from error
         raise InternalError("The plant database answered in a way the server does not know.") from error

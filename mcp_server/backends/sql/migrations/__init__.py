@@ -8,17 +8,25 @@ import sqlalchemy as sa
 if TYPE_CHECKING:
     from alembic.config import Config
 
-__all__ = ["HEAD", "alembic_config", "revision_of", "upgrade"]
+__all__ = ["HEAD", "alembic_config", "is_known", "revision_of", "upgrade"]
 
 HEAD = "0001"
 """The revision this program needs. A test holds it equal to the newest step, so that start-up need not load alembic."""
 
 
 def revision_of(connection: sa.Connection) -> str | None:
-    """The revision a database is at, or None for an empty one."""
+    """The revision a database is at, or None when alembic never touched it."""
     if not sa.inspect(connection).has_table("alembic_version"):
         return None
     return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one_or_none()
+
+
+def is_known(revision: str) -> bool:
+    """Whether there is a step with this revision; a newer program may have written one there is not."""
+    from alembic.script import ScriptDirectory
+
+    scripts = ScriptDirectory.from_config(alembic_config())
+    return revision in {step.revision for step in scripts.walk_revisions()}
 
 
 def upgrade(connection: sa.Connection) -> None:
@@ -34,6 +42,6 @@ def alembic_config() -> "Config":
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     return config

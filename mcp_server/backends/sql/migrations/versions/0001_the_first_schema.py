@@ -44,11 +44,11 @@ def upgrade() -> None:
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("project", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("resolution", sa.Double(), nullable=True),
+        sa.Column("resolution", sa.Double[float](), nullable=True),
         sa.Column("cal_interval_days", sa.BigInteger(), nullable=False),
         sa.Column("last_calibrated", sa.Date(), nullable=False),
         sa.Column("cal_due", sa.Date(), nullable=False),
-        sa.Column("grr_pct", sa.Double(), nullable=True),
+        sa.Column("grr_pct", sa.Double[float](), nullable=True),
         sa.Column("ndc", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_gauges")),
     )
@@ -136,8 +136,8 @@ def upgrade() -> None:
         sa.Column("project", sa.Text(), nullable=False),
         sa.Column("line", sa.Text(), nullable=False),
         sa.Column("operation", sa.Text(), nullable=False),
-        sa.Column("cycle_time_s", sa.Double(), nullable=False),
-        sa.Column("operators", sa.Double(), nullable=False),
+        sa.Column("cycle_time_s", sa.Double[float](), nullable=False),
+        sa.Column("operators", sa.Double[float](), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_workstations")),
     )
     with op.batch_alter_table("workstations", schema=None) as batch_op:
@@ -189,9 +189,9 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("data_type", sa.Text(), nullable=False),
         sa.Column("unit", sa.Text(), nullable=False),
-        sa.Column("nominal", sa.Double(), nullable=True),
-        sa.Column("lsl", sa.Double(), nullable=True),
-        sa.Column("usl", sa.Double(), nullable=True),
+        sa.Column("nominal", sa.Double[float](), nullable=True),
+        sa.Column("lsl", sa.Double[float](), nullable=True),
+        sa.Column("usl", sa.Double[float](), nullable=True),
         sa.Column("special_class", sa.Text(), nullable=True),
         sa.Column("gauge", sa.Text(), nullable=False),
         sa.CheckConstraint("kind IN ('product', 'process')", name=op.f("ck_specs_kind")),
@@ -225,12 +225,14 @@ def upgrade() -> None:
         sa.Column("contain_due_at", mcp_server.backends.sql.tables.UtcDateTime(), nullable=False),
         sa.Column("close_due_at", mcp_server.backends.sql.tables.UtcDateTime(), nullable=False),
         sa.CheckConstraint(
-            "category IN ('quality', 'equipment', 'process', 'safety', 'supplier', 'customer', 'document', 'measurement')",
+            "category IN ('quality', 'equipment', 'process', 'safety', 'supplier', 'customer', 'document', "
+            "'measurement')",
             name=op.f("ck_issues_category"),
         ),
         sa.CheckConstraint("severity IN ('critical', 'major', 'minor')", name=op.f("ck_issues_severity")),
         sa.CheckConstraint(
-            "state IN ('open', 'triaged', 'contained', 'investigating', 'action_planned', 'action_implemented', 'verifying', 'closed', 'cancelled', 'reopened')",
+            "state IN ('open', 'triaged', 'contained', 'investigating', 'action_planned', 'action_implemented', "
+            "'verifying', 'closed', 'cancelled', 'reopened')",
             name=op.f("ck_issues_state"),
         ),
         sa.CheckConstraint("qty_affected >= 0", name=op.f("ck_issues_qty_affected")),
@@ -258,9 +260,9 @@ def upgrade() -> None:
         sa.Column("characteristic", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("unit", sa.Text(), nullable=True),
-        sa.Column("nominal", sa.Double(), nullable=True),
-        sa.Column("lsl", sa.Double(), nullable=True),
-        sa.Column("usl", sa.Double(), nullable=True),
+        sa.Column("nominal", sa.Double[float](), nullable=True),
+        sa.Column("lsl", sa.Double[float](), nullable=True),
+        sa.Column("usl", sa.Double[float](), nullable=True),
         sa.Column("special_class", sa.Text(), nullable=True),
         sa.Column("technique", sa.Text(), nullable=True),
         sa.Column("gauge_id", sa.Text(), nullable=True),
@@ -273,7 +275,8 @@ def upgrade() -> None:
         sa.Column("reaction_plan", sa.Text(), nullable=False),
         sa.Column("reaction_owner", sa.Text(), nullable=False),
         sa.CheckConstraint(
-            "control_method IN ('spc_chart', 'inspection_record', 'error_proofing', 'automatic_gauging', 'first_last_piece', 'parameter_monitoring', 'visual_standard')",
+            "control_method IN ('spc_chart', 'inspection_record', 'error_proofing', 'automatic_gauging', "
+            "'first_last_piece', 'parameter_monitoring', 'visual_standard')",
             name=op.f("ck_quality_plan_rows_control_method"),
         ),
         sa.CheckConstraint("kind IN ('product', 'process')", name=op.f("ck_quality_plan_rows_kind")),

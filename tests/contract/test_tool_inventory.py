@@ -1,0 +1,243 @@
+"""What holds for every tool, looked at all at once, so that a new one cannot be forgotten."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mcp_server.app import published_tools
+from mcp_server.bundled import schemas_dir
+from mcp_server.errors import InvalidInput
+from mcp_server.pipeline import arguments
+from mcp_server.pipeline.declaration import Effect
+from mcp_server.pipeline.idempotency import META_KEY
+from mcp_server.published import compare_schemas
+from mcp_server.tools import ALL_TOOLS
+from tests.support.sample_plant import TOOLS, control_plan, report
+
+PUBLISHED = {
+    tool.name: tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in published_tools(ALL_TOOLS)
+}
+LARGEST_LIST_BYTES = 20_000
+LARGEST_TOOL_BYTES = 5_000
+IN_THE_CALLERS_UNIT = {"nominal", "lsl", "usl"}
+"""Numbers whose unit the caller names, so that no range can be told; they are finite."""
+
+VALID: dict[str, dict[str, Any]] = {
+    "list_projects": {},
+    "get_machines": {"project": "ALPHA"},
+    "get_materials": {"project": "ALPHA"},
+    "get_specs": {"project": "ALPHA"},
+    "get_workstations": {"project": "ALPHA"},
+    "compute_sampling_plan": {"lot_size": 500, "aql": "1.0"},
+    "create_quality_plan": control_plan(),
+    "get_quality_plans": {"project": "ALPHA"},
+    "log_issue": report(),
+    "get_issues": {"project": "ALPHA"},
+}
+
+every_tool = pytest.mark.parametrize("name", sorted(PUBLISHED))
+
+
+def fields(schema: dict[str, Any], place: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """Every field of an input schema with its place; an item stands for all of a list."""
+    for name, field in schema.get("properties", {}).items():
+        yield (*place, name), field
+        yield from fields(field, (*place, name))
+        yield from fields(field.get("items", {}), (*place, name, 0))
+
+
+def nodes(schema: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(schema, dict):
+        yield schema
+    for part in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        yield from nodes(part)
+
+
+def changed(arguments_: Any, place: tuple[str | int, ...], value: Any) -> Any:
+    if not place:
+        return value
+    name, *rest = place
+    if isinstance(name, int):
+        return [changed(arguments_[0], tuple(rest), value)]
+    return arguments_ | {name: changed(arguments_.get(name, {}), tuple(rest), value)}
+
+
+def shown(place: tuple[str | int, ...]) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")
+
+
+EVERY_FIELD = [
+    pytest.param(name, place, field, id=f"{name}-{shown(place)}")
+    for name, tool in PUBLISHED.items()
+    for place, field in fields(tool["inputSchema"])
+]
+
+
+def test_names_are_unique_and_of_one_spelling():
+    assert len({tool.name for tool in ALL_TOOLS}) == len(ALL_TOOLS)
+    assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", name) for name in PUBLISHED)
+
+
+def test_the_written_schemas_are_the_published_ones():
+    assert compare_schemas(schemas_dir(), PUBLISHED) == []
+
+
+def test_there_are_valid_arguments_for_every_tool():
+    assert set(VALID) == set(PUBLISHED)
+    for name, given_ in VALID.items():
+        jsonschema.validate(given_, PUBLISHED[name]["inputSchema"])
+        arguments.parse(TOOLS[name].request, given_)
+
+
+def test_the_list_of_tools_leaves_room_in_a_context():
+    sizes = {name: len(json.dumps(tool, separators=(",", ":")).encode()) for name, tool in PUBLISHED.items()}
+    assert max(sizes.values()) <= LARGEST_TOOL_BYTES
+    assert sum(sizes.values()) <= LARGEST_LIST_BYTES
+
+
+@every_tool
+def test_a_tool_says_what_it_is(name: str):
+    tool = PUBLISHED[name]
+    assert tool["title"]
+    assert len(tool["description"]) > 20
+    assert tool["description"].endswith(".")
+    keyed = {META_KEY: True} if TOOLS[name].writes else {}
+    assert tool["_meta"] == {"io.shopfloor/toolset": TOOLS[name].toolset} | keyed
+
+
+@every_tool
+def test_hints_are_explicit_and_true(name: str):
+    effect = TOOLS[name].effect
+    assert PUBLISHED[name]["annotations"] == {
+        "readOnlyHint": effect is Effect.READ,
+        "destructiveHint": effect is Effect.DESTROY,
+        "idempotentHint": True,
+        "openWorldHint": False,
+    }
+
+
+@every_tool
+def test_a_tool_that_reads_cannot_write(name: str):
+    declared = TOOLS[name]
+    assert declared.writes == ("dry_run" in declared.request.model_fields)
+    assert declared.writes == ("verification" in declared.result.model_fields)
+
+
+@every_tool
+def test_schemas_are_valid_flat_and_closed(name: str):
+    tool = PUBLISHED[name]
+    for schema in (tool["inputSchema"], tool["outputSchema"]):
+        jsonschema.Draft202012Validator.check_schema(schema)
+        assert schema["type"] == "object"
+        assert schema["additionalProperties"] is False
+        assert not {"$ref", "$defs", "anyOf"} & {key for node in nodes(schema) for key in node}
+    objects = [node for node in nodes(tool["inputSchema"]) if node.get("type") == "object"]
+    assert all(node["additionalProperties"] is False for node in objects)
+
+
+@pytest.mark.parametrize(("name", "place", "field"), EVERY_FIELD)
+def test_a_field_says_what_it_is_and_how_far_it_goes(name: str, place: tuple[str | int, ...], field: dict[str, Any]):
+    assert field["description"], name
+    match field["type"]:
+        case "integer":
+            assert field["minimum"] < field["maximum"]
+        case "number":
+            assert place[-1] in IN_THE_CALLERS_UNIT
+        case "string":
+            assert {"enum", "maxLength", "format"} & set(field)
+        case "array":
+            assert field["maxItems"] >= field.get("minItems", 0)
+            assert field["items"]["type"] == "object" or "maxLength" in field["items"]
+        case other:
+            assert other == "boolean"
+
+
+WRONG: dict[str, list[Any]] = {
+    "integer": ["1", 2.0, True, [], 10**400, -(10**400), float("nan")],
+    "number": ["1.5", True, {}, float("nan"), float("inf"), 10**400],
+    "boolean": ["true", 1, 0.0, []],
+    "string": [5, 1.5, True, ["x"], {"x": 1}, "", "  ", "a\x00b", "a\ud800b", "a\x1b[2Jb", "x" * 5_000],
+    "array": ["ALPHA", {}, '["MC-101"]', 5, [None], [[[]]], ["x" * 5_000]],
+}
+
+
+@pytest.mark.parametrize(("name", "place", "field"), EVERY_FIELD)
+def test_a_value_of_another_type_is_refused(name: str, place: tuple[str | int, ...], field: dict[str, Any]):
+    for value in WRONG[field["type"]]:
+        with pytest.raises(InvalidInput) as raised:
+            arguments.parse(TOOLS[name].request, changed(VALID[name], place, value))
+        assert (raised.value.field or "").startswith(shown(place)), value
+        assert raised.value.suggestion
+        assert not re.search("Input should|after validation|pydantic", f"{raised.value} {raised.value.also}")
+
+
+@pytest.mark.parametrize(("name", "place", "field"), EVERY_FIELD)
+def test_a_value_out_of_range_is_refused(name: str, place: tuple[str | int, ...], field: dict[str, Any]):
+    beyond = {
+        "minimum": lambda limit: limit - 1,
+        "maximum": lambda limit: limit + 1,
+        "minLength": lambda limit: "x" * (limit - 1),
+        "maxLength": lambda limit: "x" * (limit + 1),
+        "minItems": lambda _: [],
+        "maxItems": lambda limit: ["x"] * (limit + 1),
+        "enum": lambda allowed: f"{allowed[0]}x",
+        "format": lambda _: "1763805600",
+    }
+    for limit in beyond.keys() & field.keys():
+        with pytest.raises(InvalidInput) as raised:
+            arguments.parse(TOOLS[name].request, changed(VALID[name], place, beyond[limit](field[limit])))
+        assert (raised.value.field or "").startswith(shown(place))
+
+
+@every_tool
+def test_an_unknown_name_is_refused_at_every_level(name: str):
+    places = [(), *(place for place, field in fields(PUBLISHED[name]["inputSchema"]) if place[-1] == "rows")]
+    for place in places:
+        inside = (*place, 0, "colour") if place else ("colour",)
+        with pytest.raises(InvalidInput, match="is not an argument of this tool") as raised:
+            arguments.parse(TOOLS[name].request, changed(VALID[name], inside, "red"))
+        assert raised.value.field == shown(inside)
+        assert "use one of" in raised.value.suggestion
+
+
+def values(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
+    """What a schema allows, of words that mean something."""
+    if "enum" in schema:
+        return st.sampled_from(schema["enum"])
+    match schema["type"], schema.get("format"):
+        case "string", "date-time":
+            return st.datetimes().filter(lambda when: 2000 <= when.year < 2100).map(lambda when: f"{when.isoformat()}Z")
+        case "string", _:
+            return st.text(
+                "abcXYZ 019-é漢", min_size=schema.get("minLength", 1), max_size=min(schema["maxLength"], 90)
+            ).filter(lambda text: bool(text.strip()))
+        case "integer", _:
+            return st.integers(schema["minimum"], schema["maximum"])
+        case "number", _:
+            return st.floats(allow_nan=False, allow_infinity=False)
+        case "boolean", _:
+            return st.booleans()
+        case "array", _:
+            return st.lists(values(schema["items"]), min_size=schema.get("minItems", 0), max_size=3)
+    required = schema.get("required", ())
+    parts = {name: values(part) for name, part in schema["properties"].items()}
+    return st.fixed_dictionaries(
+        {name: part for name, part in parts.items() if name in required},
+        optional={name: part for name, part in parts.items() if name not in required},
+    )
+
+
+@every_tool
+def test_what_the_schema_allows_is_accepted(name: str):
+    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(values(PUBLISHED[name]["inputSchema"]))
+    def accepted(allowed: dict[str, Any]) -> None:
+        arguments.parse(TOOLS[name].request, allowed)
+
+    accepted()

@@ -1,0 +1,162 @@
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from mcp import Client, MCPError
+from mcp.types import INVALID_PARAMS, CallToolResult
+
+from mcp_server import identity
+from mcp_server.app import DEADLINE_KEY, build_server, open_backend, published_tools
+from mcp_server.pipeline.idempotency import META_KEY
+from mcp_server.settings import Settings
+from mcp_server.tools import ALL_TOOLS
+from tests.support.sample_plant import AS_OF, CLOCK, SamplePlant, control_plan, plan_row, report, sample_plant
+
+pytestmark = pytest.mark.anyio
+
+ERAS = ["auto", "legacy"]
+OUTPUTS = {tool.name: tool.output_schema for tool in published_tools(ALL_TOOLS)}
+
+CALLS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "list_projects": ({}, {"limit": 0}),
+    "get_machines": ({"project": "ALPHA"}, {"project": "OMEGA"}),
+    "get_materials": ({"project": "ALPHA"}, {"project": "ALPHA", "ids": ["HSG-FC58"]}),
+    "get_specs": ({"project": "ALPHA"}, {"project": "ALPHA", "material": "HSG-FC57"}),
+    "get_workstations": ({"project": "ALPHA"}, {"project": 5}),
+    "compute_sampling_plan": ({"lot_size": 500, "aql": "1.0"}, {"lot_size": 500, "aql": 1.0}),
+    "create_quality_plan": (control_plan(), control_plan(plan_row(machine_id="MC-104"))),
+    "get_quality_plans": ({"project": "ALPHA"}, {"project": "ALPHA", "id": "QP-0404"}),
+    "log_issue": (report(), report(machine_id="Leak tester 2")),
+    "get_issues": ({"project": "ALPHA", "overdue": True}, {}),
+}
+"""A call of every tool that succeeds, and one that is refused."""
+
+
+@asynccontextmanager
+async def connected(directory: Path, era: str) -> AsyncGenerator[tuple[Client, SamplePlant]]:
+    async with (
+        sample_plant(directory) as plant,
+        Client(build_server(plant.backend, CLOCK), mode=era, raise_exceptions=True) as client,
+    ):
+        yield client, plant
+
+
+def content(result: CallToolResult) -> dict[str, Any]:
+    """The structured content, which the text repeats."""
+    assert result.structured_content is not None
+    assert [json.loads(block.text) for block in result.content if block.type == "text"] == [result.structured_content]
+    return result.structured_content
+
+
+def test_there_is_a_call_of_every_tool():
+    assert set(CALLS) == set(OUTPUTS)
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_hosts_of_both_eras_see_the_same_tools(tmp_path: Path, era: str):
+    async with connected(tmp_path, era) as (client, _):
+        listed = (await client.list_tools()).tools
+        assert listed == list(published_tools(ALL_TOOLS))
+        assert [tool.name for tool in listed] == sorted(CALLS)
+
+
+async def test_the_server_says_who_it_is(tmp_path: Path):
+    async with connected(tmp_path, "auto") as (client, _):
+        assert (client.server_info.name, client.server_info.version) == (identity.NAME, identity.VERSION)
+        assert client.instructions == identity.INSTRUCTIONS
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("name", CALLS)
+async def test_an_answer_fits_its_schema_and_its_text_says_the_same(tmp_path: Path, name: str, era: str):
+    async with connected(tmp_path, era) as (client, _):
+        result = await client.call_tool(name, CALLS[name][0])
+        assert not result.is_error
+        jsonschema.validate(content(result), OUTPUTS[name] or {})
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("name", CALLS)
+async def test_a_refusal_is_one_object_that_teaches(tmp_path: Path, name: str, era: str):
+    async with connected(tmp_path, era) as (client, plant):
+        before = plant.counts()
+        result = await client.call_tool(name, CALLS[name][1])
+        assert result.is_error
+        error = content(result)["error"]
+        assert error["message"].endswith(".")
+        assert error["suggestion"]
+        assert error["field"]
+        assert (error["retryable"], error["outcome_known"]) == (False, True)
+        after = plant.counts()
+        assert {table for table in after if after[table] != before.get(table)} <= {"audit_log", "sqlite_sequence"}
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_an_unknown_tool_is_a_protocol_error(tmp_path: Path, era: str):
+    async with connected(tmp_path, era) as (client, _):
+        with pytest.raises(MCPError) as raised:
+            await client.call_tool("drop_everything" * 50, {})
+        assert raised.value.code == INVALID_PARAMS
+        assert raised.value.message.startswith("Unknown tool: drop_everything")
+        assert len(raised.value.message) < 120
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_plan_is_written_and_read_again_through_the_protocol(tmp_path: Path, era: str):
+    async with connected(tmp_path, era) as (client, _):
+        plan = control_plan(plan_row("SP-001", lsl=57.002), plan_row("SP-003", gauge_id="GG-02"))
+        written = content(await client.call_tool("create_quality_plan", plan))
+        read = content(await client.call_tool("get_quality_plans", {"project": "ALPHA", "id": written["record"]["id"]}))
+        assert read["items"] == [written["record"]]
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_key_in_the_meta_makes_a_write_repeatable(tmp_path: Path, era: str):
+    async with connected(tmp_path, era) as (client, _):
+        meta: Any = {META_KEY: "session-1/turn-2/call-3"}
+        first = content(await client.call_tool("log_issue", report(force_new=True), meta=meta))
+        again = content(await client.call_tool("log_issue", report(force_new=True), meta=meta))
+        assert again == first | {"replayed": True}
+        other = content(await client.call_tool("log_issue", report(title="Something else"), meta=meta))
+        assert other["error"]["code"] == "conflict"
+
+
+@pytest.mark.parametrize(
+    ("meta", "code"),
+    [
+        ({META_KEY: 12345678}, "validation"),
+        ({META_KEY: ["a-key-of-mine"]}, "validation"),
+        ({META_KEY: "short"}, "validation"),
+        ({DEADLINE_KEY: "soon"}, "validation"),
+        ({DEADLINE_KEY: True}, "validation"),
+        ({DEADLINE_KEY: 0}, "deadline_exceeded"),
+        ({DEADLINE_KEY: -(10**400)}, "deadline_exceeded"),
+    ],
+)
+async def test_what_makes_no_sense_in_the_meta_is_refused_without_effect(tmp_path: Path, meta: Any, code: str):
+    async with connected(tmp_path, "auto") as (client, plant):
+        before = plant.counts()
+        error = content(await client.call_tool("log_issue", report(), meta=meta))["error"]
+        assert error["code"] == code
+        assert error["suggestion"]
+        assert plant.counts() == before
+
+
+@pytest.mark.parametrize("deadline_ms", [60_000, 12_345.6, 10**400])
+async def test_a_deadline_that_lies_ahead_lets_the_call_through(tmp_path: Path, deadline_ms: float):
+    async with connected(tmp_path, "auto") as (client, _):
+        meta: Any = {DEADLINE_KEY: deadline_ms}
+        assert not (await client.call_tool("list_projects", {}, meta=meta)).is_error
+
+
+async def test_the_settings_name_the_plant_that_is_opened(tmp_path: Path):
+    backend, clock = await open_backend(Settings(data_dir=tmp_path, as_of=AS_OF))
+    try:
+        assert clock.today() == AS_OF
+        assert "sqlite" in backend.source
+    finally:
+        await backend.aclose()
