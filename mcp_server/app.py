@@ -11,17 +11,15 @@ from mcp.shared.exceptions import MCPError
 
 from mcp_server import identity
 from mcp_server.backends.base import Backend
-from mcp_server.bundled import sample_plant_dir
 from mcp_server.clock import Clock
 from mcp_server.errors import InvalidInput, ToolFailure
 from mcp_server.pipeline.call import Pipeline
 from mcp_server.pipeline.declaration import Caller, Tool
 from mcp_server.pipeline.idempotency import META_KEY
 from mcp_server.pipeline.schema import published_schema
-from mcp_server.settings import Settings
 from mcp_server.tools import ALL_TOOLS
 
-__all__ = ["ShopfloorServer", "build_server", "open_backend", "published_tools"]
+__all__ = ["ShopfloorServer", "build_server", "published_tools"]
 
 DEADLINE_KEY = "io.shopfloor/deadline-ms"
 """Where a client says in `_meta` how long it will still wait, in milliseconds."""
@@ -71,15 +69,6 @@ class ShopfloorServer(MCPServer[dict[str, Any]]):
 
 def build_server(backend: Backend, clock: Clock) -> ShopfloorServer:
     return ShopfloorServer(ALL_TOOLS, backend, clock)
-
-
-async def open_backend(settings: Settings) -> tuple[Backend, Clock]:
-    """The system of record the settings name, ready for use, and the clock that goes with it."""
-    from mcp_server.backends.sql.provision import open_store
-
-    clock = Clock(settings.as_of)
-    backend = await open_store(settings.data_dir, sample_plant=sample_plant_dir(), as_of=clock.today())
-    return backend, clock
 
 
 def published_tools(tools: Sequence[AnyTool]) -> tuple[types.Tool, ...]:

@@ -80,9 +80,12 @@ def serve(
     settings = _settings(data_dir, as_of)
 
     async def run() -> None:
-        from mcp_server.app import build_server, open_backend
+        from mcp_server.app import build_server
+        from mcp_server.backends.opening import open_backend
+        from mcp_server.clock import Clock
 
-        backend, clock = await open_backend(settings)
+        clock = Clock(settings.as_of)
+        backend = await open_backend(settings, clock)
         async with aclosing(backend):
             server = build_server(backend, clock)
             if transport is Transport.STDIO:
@@ -139,12 +142,14 @@ def call(
     settings = _settings(data_dir, as_of)
 
     async def run() -> dict[str, Any]:
-        from mcp_server.app import open_backend
+        from mcp_server.backends.opening import open_backend
+        from mcp_server.clock import Clock
         from mcp_server.pipeline.call import Pipeline
         from mcp_server.pipeline.declaration import Caller
 
         try:
-            backend, clock = await open_backend(settings)
+            clock = Clock(settings.as_of)
+            backend = await open_backend(settings, clock)
             async with aclosing(backend):
                 return await Pipeline(backend, clock).call(
                     by_name[tool], given, Caller(idempotency_key=idempotency_key)

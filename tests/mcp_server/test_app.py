@@ -10,11 +10,12 @@ from mcp import Client, MCPError
 from mcp.types import INVALID_PARAMS, CallToolResult
 
 from mcp_server import identity
-from mcp_server.app import DEADLINE_KEY, build_server, open_backend, published_tools
+from mcp_server.app import DEADLINE_KEY, build_server, published_tools
+from mcp_server.backends.opening import open_backend
 from mcp_server.pipeline.idempotency import META_KEY
 from mcp_server.settings import Settings
 from mcp_server.tools import ALL_TOOLS
-from tests.support.sample_plant import AS_OF, CLOCK, SamplePlant, control_plan, plan_row, report, sample_plant
+from tests.support.sample_plant import CLOCK, SamplePlant, control_plan, plan_row, report, sample_plant
 
 pytestmark = pytest.mark.anyio
 
@@ -154,9 +155,9 @@ async def test_a_deadline_that_lies_ahead_lets_the_call_through(tmp_path: Path, 
 
 
 async def test_the_settings_name_the_plant_that_is_opened(tmp_path: Path):
-    backend, clock = await open_backend(Settings(data_dir=tmp_path, as_of=AS_OF))
+    backend = await open_backend(Settings(data_dir=tmp_path), CLOCK)
     try:
-        assert clock.today() == AS_OF
         assert "sqlite" in backend.source
+        assert (tmp_path / "plant.sqlite3").exists()
     finally:
         await backend.aclose()
