@@ -234,6 +234,10 @@ class Gauge(Record):
     ndc: int | None = None
 
 
+Measure = Annotated[float, Field(ge=-1e12, le=1e12)]
+"""A measured value in any unit; the bounds only keep out what no gauge can show."""
+
+
 class PlanRow(BaseModel):
     """One row of a control plan: one characteristic, how it is checked, and what happens when it is out."""
 
@@ -254,9 +258,9 @@ class PlanRow(BaseModel):
     ] = None
     kind: Annotated[CharacteristicKind | None, Field(description="product or process characteristic")] = None
     unit: Annotated[str | None, Field(max_length=20, description="Unit of nominal, lsl, usl")] = None
-    nominal: Annotated[float | None, Field(description="Target value in unit")] = None
-    lsl: Annotated[float | None, Field(description="Lower limit in unit; leave out if one-sided")] = None
-    usl: Annotated[float | None, Field(description="Upper limit in unit; leave out if one-sided")] = None
+    nominal: Annotated[Measure | None, Field(description="Target value in unit")] = None
+    lsl: Annotated[Measure | None, Field(description="Lower limit in unit; leave out if one-sided")] = None
+    usl: Annotated[Measure | None, Field(description="Upper limit in unit; leave out if one-sided")] = None
     special_class: Annotated[SpecialClass | None, Field(description="CC safety/regulatory, SC fit/function")] = None
     technique: Annotated[
         str | None, Field(min_length=2, max_length=120, description="How it is measured; default: the specification's")
