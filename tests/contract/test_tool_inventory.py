@@ -216,7 +216,7 @@ def values(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
         case "integer", _:
             return st.integers(schema["minimum"], schema["maximum"])
         case "number", _:
-            return st.floats(allow_nan=False, allow_infinity=False)
+            return st.floats(schema["minimum"], schema["maximum"])
         case "boolean", _:
             return st.booleans()
         case "array", _:
