@@ -99,7 +99,7 @@ def ask(
     settings = _settings(model, server, data_dir)
     text = sys.stdin.read() if message == "-" else message
     if not text.strip():
-        _wrong_usage("The message is empty.", 'Say what you need: shopfloor ask "which machines has Alpha?"')
+        _wrong_usage("The message is empty.", 'Say what you need: shopfloor ask "Which machines does Alpha have?"')
 
     async def run() -> bool:
         from orchestrator_client.startup import open_orchestrator

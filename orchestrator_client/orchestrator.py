@@ -7,9 +7,8 @@ suggestions. The decisions are `dialogue.machine`'s; this module carries its eff
 import uuid
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Literal
 
 import anyio
 import structlog
@@ -20,57 +19,25 @@ from orchestrator_client.agents.registry import FALLBACK_AGENT, Agent, AgentRegi
 from orchestrator_client.context.task_context import load_task_context
 from orchestrator_client.dialogue import machine
 from orchestrator_client.dialogue.completion import Evidence, Verdict
+from orchestrator_client.dialogue.effects import Effects, effects_in
 from orchestrator_client.dialogue.json_values import as_object
 from orchestrator_client.dialogue.messages import Message, ToolUseBlock, user
 from orchestrator_client.dialogue.state import SessionState
 from orchestrator_client.dialogue.suggestions import suggest
-from orchestrator_client.errors import ClientError, ModelError, ToolCallError
-from orchestrator_client.events import AgentChosen, Listener, Note, TextPiece, TextWithdrawn, ToolFinished, TurnEvent
+from orchestrator_client.errors import ClientError, ToolCallError
+from orchestrator_client.events import AgentChosen, Listener, Note
 from orchestrator_client.models.protocol import AgentBrief, Model, ToolSpec
 from orchestrator_client.routing.router import Router
 from orchestrator_client.sessions.store import MessageKind, SessionStore, StoredTurn
 from orchestrator_client.tools.catalog import ToolDescriptor
 from orchestrator_client.tools.connection import ToolConnection
 from orchestrator_client.tools.executor import ToolExecutor, ToolOutcome
+from orchestrator_client.turn import Recorder, ToolReport, Turn, Way, guarded
 
 __all__ = ["Orchestrator", "ToolReport", "Turn"]
 
 _log = structlog.get_logger(__name__)
 _KINDS: dict[str, MessageKind] = {"assistant": "agent", "user": "note"}
-
-Outcome = Literal["waiting", "completed", "answered", "gave_up", "interrupted", "cancelled"]
-
-
-@dataclass(frozen=True, slots=True)
-class ToolReport:
-    """One tool call of the turn. `message` is the error, if it failed."""
-
-    tool: str
-    ok: bool
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """What came of one message. `agent` is who answered; `mode` is the session's mode afterwards."""
-
-    session_id: str
-    reply: str
-    agent: str | None
-    outcome: Outcome
-    mode: str
-    suggestions: tuple[str, ...] = ()
-    tool_calls: tuple[ToolReport, ...] = ()
-    repeated: bool = field(default=False, compare=False)
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, stored: dict[str, Any]) -> "Turn":
-        calls = tuple(ToolReport(**call) for call in stored["tool_calls"])
-        suggestions = tuple(map(str, stored["suggestions"]))
-        return cls(**{**stored, "tool_calls": calls, "suggestions": suggestions, "repeated": True})  # pyright: ignore[reportArgumentType] - what as_json wrote
 
 
 class Orchestrator:
@@ -102,35 +69,56 @@ class Orchestrator:
 
         The same `message_id` gets the first answer again. A turn that a crash cut short is finished first. Failures of
         routing, model and tools become honest answers; the state is never left half way.
+
+        Raises:
+            SessionConflict: another process is answering in this session, or keeps the session file busy.
+            ConfigurationError: the session file cannot be used.
         """
+        tell = guarded(listener)
+        text = text.encode("utf-8", "replace").decode()  # a terminal may hand over bytes that are no text
         async with self._in_order(session_id):
             await self._store.create(session_id)
             unfinished = await self._store.unfinished_turn(session_id)
             if unfinished is not None and unfinished.message_id != message_id:
-                await self._carry_out(unfinished, _ignore)
+                tell(Note(f"Your earlier message was cut short; its answer comes first. You said: {unfinished.text}"))
+                await self._carry_out(unfinished, tell)
+                tell(Note("And to your new message:"))
             turn = await self._store.begin_turn(session_id, message_id or uuid.uuid4().hex, text)
             if turn.result is not None:
                 return Turn.from_json(turn.result)
-            return await self._carry_out(turn, listener or _ignore)
+            return await self._carry_out(turn, tell)
 
     async def recover(self, session_id: str, *, listener: Listener | None = None) -> Turn | None:
         """Finish the turn that a crash cut short, if there is one."""
         async with self._in_order(session_id):
             unfinished = await self._store.unfinished_turn(session_id)
-            return None if unfinished is None else await self._carry_out(unfinished, listener or _ignore)
+            return None if unfinished is None else await self._carry_out(unfinished, guarded(listener))
 
     async def cancel(self, session_id: str) -> Turn:
-        """End the active task. What it has stored stays stored, and the answer says what that is."""
+        """End the active task, and a turn of it that a crash cut short.
+
+        What it has stored stays stored, and the answer says what that is.
+        """
         async with self._in_order(session_id):
             state = await self._store.state(session_id)
-            if state.task is None:
-                return Turn(session_id, "There is no task to cancel.", None, "cancelled", state.mode)
-            stored = await self._stored_by(session_id, state.task.id)
-            agent = self._agents[state.task.agent]
-            state, _ = machine.transition(state, machine.Cancelled())
-            await self._store.set_state(session_id, state)
-        kept = f" Already stored, and kept: {', '.join(stored)}." if stored else " Nothing had been stored."
-        return Turn(session_id, f"{agent.title}: cancelled.{kept}", agent.key, "cancelled", state.mode)
+            unfinished = await self._store.unfinished_turn(session_id)
+            after, _ = machine.transition(state, machine.Cancelled())
+            result = Turn(session_id, await self._farewell(session_id, state), None, "cancelled", after.mode)
+            if state.task is not None:
+                result = replace(result, agent=state.task.agent)
+            if unfinished is not None:
+                await self._store.finish_turn(unfinished, state=after, result=result.as_json())
+            elif state.task is not None:
+                await self._store.set_state(session_id, after)
+        return result
+
+    async def _farewell(self, session_id: str, state: SessionState) -> str:
+        if state.task is None:
+            return "There is no task to cancel."
+        key = state.task.agent
+        title = self._agents[key].title if key in self._agents else key
+        effects = await self._effects(session_id, state.task.id)
+        return f"{title}: cancelled. {str(effects) or 'Nothing had been stored.'}"
 
     async def set_project(self, session_id: str, project: str | None) -> None:
         async with self._in_order(session_id):
@@ -140,15 +128,18 @@ class Orchestrator:
 
     @asynccontextmanager
     async def _in_order(self, session_id: str) -> AsyncGenerator[None]:
+        """Wait for the messages before this one: of this process, first come first served, and of any other."""
         lock = self._locks.setdefault(session_id, anyio.Lock())
-        async with lock:
-            yield
-        if not lock.statistics().tasks_waiting:
-            self._locks.pop(session_id, None)
+        try:
+            async with lock, self._store.alone(session_id):
+                yield
+        finally:
+            if not lock.locked():  # once released, the lock belongs to the next waiter at once
+                self._locks.pop(session_id, None)
 
     async def _carry_out(self, turn: StoredTurn, listener: Listener) -> Turn:
         """One turn, from wherever it stands to its stored result."""
-        way = _Way(turn, await self._store.state(turn.session_id), _Recorder(listener))
+        way = Way(turn, await self._store.state(turn.session_id), Recorder(listener))
         try:
             result = await self._resume_or_start(way)
         except ClientError as error:
@@ -162,44 +153,65 @@ class Orchestrator:
         await self._store.finish_turn(turn, state=way.state, result=result.as_json())
         return result
 
-    async def _resume_or_start(self, way: "_Way") -> Turn:
-        if way.state.task is not None:
-            logged = await self._store.log(way.session_id, task_id=way.state.task.id)
-            if any(entry.turn == way.turn.number for entry in logged):
-                return await self._run_agent(way, self._agents[way.state.task.agent])
+    async def _resume_or_start(self, way: Way) -> Turn:
+        task = way.state.task
+        if task is not None and task.agent in self._agents:
+            logged = await self._store.log(way.session_id, task_id=task.id)
+            if any(entry.turn == way.turn.number and entry.kind == "person" for entry in logged):
+                return await self._run_agent(way, self._agents[task.agent])
         return await self._apply(way, machine.Said(way.turn.text))
 
-    async def _apply(self, way: "_Way", event: machine.Event) -> Turn:
+    async def _apply(self, way: Way, event: machine.Event) -> Turn:
         way.state, effects = machine.transition(way.state, event)
         for effect in effects:
             match effect:
                 case machine.Route(text):
                     return await self._route(way, text)
                 case machine.RunAgent(agent, text, opens):
+                    if agent not in self._agents:
+                        return self._gone(way, agent)
                     return await self._start_agent(way, self._agents[agent], text, opens=opens)
                 case machine.Suggest():
                     pass
         raise AssertionError("every event of a message leads to an answer")
 
-    async def _route(self, way: "_Way", text: str) -> Turn:
+    def _gone(self, way: Way, agent: str) -> Turn:
+        """The session is older than the agent definitions."""
+        way.state, _ = machine.transition(way.state, machine.Ended("gave_up"))
+        way.say(f"Your task belonged to the agent {agent}, which is not there any more, so it was ended. Say it again.")
+        return way.result(agent, "gave_up")
+
+    async def _route(self, way: Way, text: str) -> Turn:
         route = await self._router.route(text, project=way.state.project)
         agent = self._agents[route.agent]
         way.tell(AgentChosen(agent.key, agent.title, route.reason))
         conversation = agent.kind == "conversation"
         return await self._apply(way, machine.Routed(agent.key, uuid.uuid4().hex, text, conversation=conversation))
 
-    async def _start_agent(self, way: "_Way", agent: Agent, text: str, *, opens: bool) -> Turn:
+    async def _start_agent(self, way: Way, agent: Agent, text: str, *, opens: bool) -> Turn:
         if agent.kind == "task" and not agent.goals_on(tool.name for tool in await self._connection.list_tools()):
             return self._cannot(way, agent)
         messages: list[tuple[MessageKind, Message]] = [("person", user(text))]
         if opens:
             messages.insert(0, ("context", user(await self._context(way, agent))))
+        else:
+            await self._settle(way, agent)
         way.task_id = way.state.task.id if way.state.task else f"talk-{way.turn.number}"
         await self._store.step(way.turn, task_id=way.task_id, messages=messages, state=way.state)
         way.stored = way.state
         return await self._run_agent(way, agent)
 
-    def _cannot(self, way: "_Way", agent: Agent) -> Turn:
+    async def _settle(self, way: Way, agent: Agent) -> None:
+        """A turn may have been interrupted between a call and its answer; the answer belongs before all else."""
+        history = await self._history(way)
+        if history[-1].tool_uses:
+            run = await self._agent_run(way, agent)
+            await run.settle(history)
+
+    async def _history(self, way: Way) -> list[Message]:
+        return [entry.message for entry in await self._store.log(way.session_id, task_id=way.task_id)]
+
+    def _cannot(self, way: Way, agent: Agent) -> Turn:
         """The server lacks the agent's goal tools: say so at once, and leave no task open."""
         way.state, _ = machine.transition(way.state, machine.Ended("gave_up"))
         missing = ", ".join(goal.tool for goal in agent.goals)
@@ -209,7 +221,7 @@ class Orchestrator:
         )
         return way.result(agent.key, "gave_up")
 
-    async def _context(self, way: "_Way", agent: Agent) -> str:
+    async def _context(self, way: Way, agent: Agent) -> str:
         async def look_up(use: ToolUseBlock) -> ToolOutcome:
             return await self._executor.run(use, allowed=agent.allowed_tools, idempotency_key=None)
 
@@ -217,20 +229,18 @@ class Orchestrator:
         blocks = await load_task_context(agent.context, {"project": way.state.project}, look_up)
         return f"{base}\n\n{blocks}".strip()
 
-    async def _run_agent(self, way: "_Way", agent: Agent) -> Turn:
+    async def _run_agent(self, way: Way, agent: Agent) -> Turn:
         """Let the agent take its turn on what the store holds of its task."""
-        task = way.state.task
-        way.task_id = task.id if task else way.task_id
-        history = [entry.message for entry in await self._store.log(way.session_id, task_id=way.task_id)]
-        run = await self._agent_run(way, agent, opening=task.opening_message if task else way.turn.text)
+        run = await self._agent_run(way, agent)
         try:
-            turn = await run.answer(history)
+            turn = await run.answer(await self._history(way))
         except GaveUp as limit:
-            return self._gave_up(way, agent, str(limit))
-        return self._ended(way, agent, turn)
+            return await self._gave_up(way, agent, str(limit))
+        return await self._ended(way, agent, turn)
 
-    async def _agent_run(self, way: "_Way", agent: Agent, *, opening: str) -> AgentRun:
-        offered = await self._connection.list_tools()
+    async def _agent_run(self, way: Way, agent: Agent) -> AgentRun:
+        opening = way.state.task.opening_message if way.state.task else way.turn.text
+        offered = await self._connection.list_tools() if agent.allowed_tools else ()
         goals = agent.goals_on(tool.name for tool in offered)
         options = self._agents.options if agent.kind == "conversation" else ()
         known = {} if way.state.project is None else {"project": way.state.project}
@@ -244,6 +254,7 @@ class Orchestrator:
             brief=AgentBrief(agent.key, agent.title, goals, opening, known, options),
             system=system_prompt(agent, goals=[goal.tool for goal in goals], options=options),
             tools=tuple(_spec(tool) for tool in offered if tool.name in agent.allowed_tools),
+            repeatable=frozenset(tool.name for tool in offered if tool.read_only or tool.keyed),
             model=self._model,
             executor=self._executor,
             session_id=way.session_id,
@@ -252,104 +263,32 @@ class Orchestrator:
             tell=way.tell,
         )
 
-    def _ended(self, way: "_Way", agent: Agent, turn: AgentTurn) -> Turn:
+    async def _ended(self, way: Way, agent: Agent, turn: AgentTurn) -> Turn:
         if turn.verdict is Verdict.WAITING:
             return way.result(agent.key, "answered" if agent.kind == "conversation" else "waiting")
         if turn.verdict is Verdict.REFUSED:
-            return self._gave_up(way, agent, "It reported success, but no tool has confirmed one.")
+            return await self._gave_up(way, agent, "It reported success, but no tool has confirmed one.")
         facts = _facts(turn.evidence)
         way.state, effects = machine.transition(way.state, machine.Ended("completed", project=facts.get("project")))
         if effects:
             way.state = way.state.model_copy(update={"suggestions": suggest(agent.follow_ups, facts)})
         return way.result(agent.key, "completed")
 
-    def _gave_up(self, way: "_Way", agent: Agent, reason: str) -> Turn:
+    async def _gave_up(self, way: Way, agent: Agent, reason: str) -> Turn:
+        effects = await self._effects(way.session_id, way.task_id)
         way.state, _ = machine.transition(way.state, machine.Ended("gave_up"))
-        way.say(f"{agent.title} ended without reaching its goal: {reason} Say it again, perhaps in smaller steps.")
+        said = [f"{agent.title} ended without reaching its goal: {reason}", str(effects)]
+        way.say(" ".join(filter(None, (*said, "Say it again, perhaps in smaller steps."))))
         return way.result(agent.key, "gave_up")
 
-    async def _stored_by(self, session_id: str, task_id: str) -> list[str]:
-        """What the writes of a task have stored, as `tool: id`."""
-        read_only = {tool.name for tool in await self._tools_or_none() if tool.read_only}
-        names: dict[str, str] = {}
-        stored: list[str] = []
-        for entry in await self._store.log(session_id, task_id=task_id):
-            names |= {use.id: use.name for use in entry.message.tool_uses}
-            for result in entry.message.tool_results:
-                answer = result.structured or {}
-                tool = names.get(result.tool_use_id, "")
-                if not result.is_error and tool not in read_only and not answer.get("dry_run"):
-                    stored.append(f"{tool}: {as_object(answer.get('record')).get('id', 'done')}")
-        return stored
-
-    async def _tools_or_none(self) -> tuple[ToolDescriptor, ...]:
+    async def _effects(self, session_id: str, task_id: str) -> Effects:
+        """What the writes of a task have stored, as far as its log tells."""
         try:
-            return await self._connection.list_tools()
+            read_only = {tool.name for tool in await self._connection.list_tools() if tool.read_only}
         except ToolCallError:
-            return ()
-
-
-class _Recorder:
-    """Passes events on, and keeps what the turn's result needs of them."""
-
-    def __init__(self, listener: Listener) -> None:
-        self._listener = listener
-        self.calls: list[ToolReport] = []
-        self.pieces: list[str] = []
-
-    def __call__(self, event: TurnEvent) -> None:
-        match event:
-            case ToolFinished():
-                self.calls.append(ToolReport(event.tool, event.ok, event.message))
-                self.pieces.clear()
-            case TextPiece(text):
-                self.pieces.append(text)
-            case TextWithdrawn():
-                self.pieces.clear()
-            case Note(text):
-                self.pieces.append(text if not self.pieces else f"\n\n{text}")
-            case _:
-                pass
-        self._listener(event)
-
-
-class _Way:
-    """How far one turn has come: state, task and what was said. `stored` is the state a failure falls back to."""
-
-    def __init__(self, turn: StoredTurn, state: SessionState, recorder: _Recorder) -> None:
-        self.turn = turn
-        self.session_id = turn.session_id
-        self.state = state
-        self.stored = state
-        self.task_id = state.task.id if state.task else f"talk-{turn.number}"
-        self.tell = recorder
-        self._recorder = recorder
-
-    def say(self, text: str) -> None:
-        self.tell(Note(text))
-
-    def result(self, agent: str | None, outcome: Outcome) -> Turn:
-        return Turn(
-            session_id=self.session_id,
-            reply="".join(self._recorder.pieces).strip(),
-            agent=agent,
-            outcome=outcome,
-            mode=self.state.mode,
-            suggestions=self.state.suggestions if outcome == "completed" else (),
-            tool_calls=tuple(self._recorder.calls),
-        )
-
-    def interrupted(self, error: ClientError) -> Turn:
-        who = "The language model" if isinstance(error, ModelError) else "The tool server"
-        again = " Your task is still open; send your message again to go on." if self.state.task else ""
-        self.say(f"{who} could not be used: {error}{again}")
-        return self.result(self.state.task.agent if self.state.task else None, "interrupted")
-
-    def crashed(self) -> Turn:
-        self.say(
-            "Something went wrong inside Shopfloor. Nothing was lost; send your message again. The log has the details."
-        )
-        return self.result(None, "interrupted")
+            read_only = None
+        log = await self._store.log(session_id, task_id=task_id)
+        return effects_in((entry.message for entry in log), read_only=read_only)
 
 
 def _facts(evidence: tuple[Evidence, ...]) -> dict[str, str]:
@@ -363,7 +302,3 @@ def _facts(evidence: tuple[Evidence, ...]) -> dict[str, str]:
 
 def _spec(tool: ToolDescriptor) -> ToolSpec:
     return ToolSpec(tool.name, tool.description, tool.input_schema, read_only=tool.read_only)
-
-
-def _ignore(_event: TurnEvent) -> None:
-    """Nobody listens."""

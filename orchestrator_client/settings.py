@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import platformdirs
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 __all__ = ["Settings"]
@@ -18,11 +18,18 @@ class Settings(BaseSettings):
     """Settings of `shopfloor`; each can be given as `SHOPFLOOR_<NAME>`, the API's own also under their usual names."""
 
     model_config = SettingsConfigDict(
-        env_prefix="SHOPFLOOR_", frozen=True, extra="ignore", hide_input_in_errors=True, populate_by_name=True
+        env_prefix="SHOPFLOOR_",
+        env_ignore_empty=True,
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+        populate_by_name=True,
     )
 
     data_dir: Annotated[
-        Path, Field(description="Folder of sessions, prompt history and the default server's plant")
+        Path,
+        AfterValidator(Path.expanduser),
+        Field(description="Folder of sessions, prompt history and the default server's plant"),
     ] = Field(default_factory=_user_data_dir)
     model: Annotated[
         Literal["auto", "anthropic", "guided"],

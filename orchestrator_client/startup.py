@@ -1,7 +1,9 @@
 """Builds an orchestrator from settings, and takes it down again. One function, no logic of its own."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import anyio
 
 from orchestrator_client.agents.registry import load_agents
 from orchestrator_client.errors import ConfigurationError
@@ -30,19 +32,21 @@ async def open_orchestrator(settings: Settings) -> AsyncGenerator[tuple[Orchestr
     """
     agents = load_agents(settings.agents_dir)
     model, routing_model = _models(settings)
-    store = await open_sessions(settings)
-    try:
-        async with ToolConnection(_target(settings)) as connection:
-            yield (
-                Orchestrator(
-                    model=model, routing_model=routing_model, agents=agents, connection=connection, store=store
-                ),
-                store,
-            )
-    finally:
-        await routing_model.aclose()
-        await model.aclose()
-        await store.aclose()
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(_shielded, model.aclose)
+        stack.push_async_callback(_shielded, routing_model.aclose)
+        store = await open_sessions(settings)
+        stack.push_async_callback(store.aclose)
+        connection = await stack.enter_async_context(ToolConnection(_target(settings)))
+        orchestrator = Orchestrator(
+            model=model, routing_model=routing_model, agents=agents, connection=connection, store=store
+        )
+        yield orchestrator, store
+
+
+async def _shielded(close: Callable[[], Awaitable[None]]) -> None:
+    with anyio.CancelScope(shield=True):
+        await close()
 
 
 def _target(settings: Settings) -> Target:

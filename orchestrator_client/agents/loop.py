@@ -20,17 +20,24 @@ from orchestrator_client.dialogue.completion import (
     without_marker,
 )
 from orchestrator_client.dialogue.messages import Message, ToolResultBlock, ToolUseBlock, user
-from orchestrator_client.errors import ModelMisbehaved
+from orchestrator_client.errors import ModelMisbehaved, OutcomeUnknown
 from orchestrator_client.events import Listener, TextPiece, TextWithdrawn, ToolFinished, ToolStarted
 from orchestrator_client.models import protocol
 from orchestrator_client.models.protocol import AgentBrief, Model, ModelReply, ModelRequest, TextDelta, ToolSpec
 from orchestrator_client.tools.executor import ToolExecutor, ToolOutcome
+from orchestrator_client.tools.outcome import ErrorObject
 
 __all__ = ["AgentRun", "AgentTurn", "GaveUp", "idempotency_key"]
 
 _MOST_TURNS = 30
 _MOST_REPEATS = 3
 _KEYS = uuid.UUID("6f1c2a0e-6a0f-4d9e-9d53-2f0f3b7c1d55")
+_CUT_SHORT = ErrorObject(
+    code=OutcomeUnknown.code,
+    message="The program stopped during this call; it may have been carried out.",
+    suggestion="Look it up before you call it again.",
+    outcome_known=False,
+)
 
 Remember = Callable[[Message], Awaitable[None]]
 
@@ -55,12 +62,17 @@ def idempotency_key(session_id: str, task_id: str, tool_use_id: str) -> str:
 
 @dataclass(slots=True)
 class AgentRun:
-    """Everything one turn of an agent needs. `remember` stores each new message before anything depends on it."""
+    """Everything one turn of an agent needs.
+
+    `remember` stores each new message before anything depends on it. `repeatable` names the tools that may be called
+    twice under one key: reads, and writes whose server honors keys.
+    """
 
     agent: Agent
     brief: AgentBrief
     system: str
     tools: tuple[ToolSpec, ...]
+    repeatable: frozenset[str]
     model: Model
     executor: ToolExecutor
     session_id: str
@@ -74,36 +86,59 @@ class AgentRun:
     async def answer(self, history: Sequence[Message]) -> AgentTurn:
         """Carry the agent's turn to its end. `history` holds all messages of the task, the newest last.
 
-        A history that ends in tool calls without results is one a crash cut short; the calls are made again under the
-        same keys.
+        A history that ends in the agent's own message is one a crash cut short: its calls are settled, its words told
+        again.
 
         Raises:
             GaveUp: a limit was reached.
             ModelError: the model failed for good; the history stays valid.
         """
         messages = list(history)
-        if messages[-1].tool_uses:
-            await self._run_tools(messages)
-        refused = False
+        if messages[-1].role == "assistant":
+            self._show(without_marker(messages[-1].text))
+            turn = None if await self.settle(messages) else await self._taken(messages)
+            if turn is not None:
+                return turn
         for _ in range(self.agent.limits.model_calls):
             reply = await self._ask(messages)
             await self._add(messages, reply.message)
-            if reply.stop_reason == "tool_use":
-                await self._run_tools(messages)
-                continue
             self._check_ended_well(reply)
-            turn = self._turn(reply.message, messages)
-            if turn.verdict is not Verdict.REFUSED or refused:
+            if reply.stop_reason == "pause":
+                continue
+            turn = await self._taken(messages)
+            if turn is not None:
                 return turn
-            refused = True
-            await self._add(messages, _refusal(self.brief))
         raise GaveUp(
             f"The {self.agent.title} specialist did not come to an end within {self.agent.limits.model_calls} steps."
         )
 
-    def _turn(self, message: Message, messages: Sequence[Message]) -> AgentTurn:
+    async def settle(self, messages: list[Message]) -> bool:
+        """Answer the calls that a crash left without one, and add the answer; False if there are none.
+
+        They are made again under their keys. A write that must not be repeated is reported as of unknown outcome.
+        """
+        if not messages[-1].tool_uses:
+            return False
+        await self._run_tools(messages, again=True)
+        return True
+
+    async def _taken(self, messages: list[Message]) -> AgentTurn | None:
+        """What the last message, the agent's, leads to: the end of the turn, or None for another round."""
+        message = messages[-1]
+        if message.tool_uses:
+            await self._run_tools(messages)
+            return None
         evidence = evidence_in(messages, {goal.tool for goal in self.agent.goals})
-        return AgentTurn(judge(message, evidence), without_marker(message.text), evidence)
+        verdict = judge(message, evidence) if self.agent.kind == "task" else Verdict.WAITING
+        turn = AgentTurn(verdict, without_marker(message.text), evidence)
+        if turn.verdict is not Verdict.REFUSED:
+            return turn
+        self.tell(TextWithdrawn())
+        refusal = _refusal(self.brief)
+        if _refused_before(messages, refusal):
+            return turn
+        await self._add(messages, refusal)
+        return None
 
     def _check_ended_well(self, reply: ModelReply) -> None:
         match reply.stop_reason:
@@ -147,35 +182,46 @@ class AgentRun:
         await self.remember(message)
         messages.append(message)
 
-    async def _run_tools(self, messages: list[Message]) -> None:
-        """Answer every call of the last message, in one message; reads at the same time, writes in order."""
-        results = {use.id: self._recorded(use) for use in messages[-1].tool_uses}
-        waiting = [use for use in messages[-1].tool_uses if results[use.id] is None]
+    async def _run_tools(self, messages: list[Message], *, again: bool = False) -> None:
+        """Answer every call of the last message, in one message; reads at the same time, writes in order.
+
+        `again` says that they may have been made before, unseen.
+        """
+        uses = messages[-1].tool_uses
+        if not again:
+            self._count(uses)
+        results: dict[str, ToolResultBlock] = {}
 
         async def one(use: ToolUseBlock) -> None:
-            results[use.id] = await self._run_tool(use)
+            if again and use.name not in self.repeatable:
+                results[use.id] = _CUT_SHORT.as_block(use.id)
+            else:
+                results[use.id] = self._recorded(use) or await self._run_tool(use)
 
-        if all(self._reads(use.name) for use in waiting):
+        if all(self._reads(use.name) for use in uses):
             async with anyio.create_task_group() as group:
-                for use in waiting:
+                for use in uses:
                     group.start_soon(one, use)
         else:
-            for use in waiting:
+            for use in uses:
                 await one(use)
-        blocks = tuple(block for block in results.values() if block is not None)
-        await self._add(messages, Message(role="user", blocks=blocks))
+        await self._add(messages, Message(role="user", blocks=tuple(results[use.id] for use in uses)))
+
+    def _count(self, uses: Sequence[ToolUseBlock]) -> None:
+        """Hold calls against the limits before any of them is made."""
+        repeated = [use for use in uses if _signature(use) in self._answered]
+        self._calls += len(uses) - len(repeated)
+        self._repeats += len(repeated)
+        if self._calls > self.agent.limits.tool_calls:
+            raise GaveUp(f"This needed more than {self.agent.limits.tool_calls} tool calls.")
+        if self._repeats > _MOST_REPEATS:
+            raise GaveUp(f"The {self.agent.title} specialist kept making the same call ({repeated[0].name}).")
 
     def _recorded(self, use: ToolUseBlock) -> ToolResultBlock | None:
-        """The answer of an identical earlier call, or None; either way the call is counted against the limits."""
+        """The answer of an identical earlier call, or None."""
         answer = self._answered.get(_signature(use))
         if answer is None:
-            self._calls += 1
-            if self._calls > self.agent.limits.tool_calls:
-                raise GaveUp(f"This needed more than {self.agent.limits.tool_calls} tool calls.")
             return None
-        self._repeats += 1
-        if self._repeats > _MOST_REPEATS:
-            raise GaveUp(f"The {self.agent.title} specialist kept making the same call ({use.name}).")
         note = "You made this identical call before; this is its answer again. Do not repeat it.\n"
         return answer.model_copy(update={"tool_use_id": use.id, "content": note + answer.content})
 
@@ -206,6 +252,12 @@ class AgentRun:
 
 def _signature(use: ToolUseBlock) -> str:
     return f"{use.name} {json.dumps(use.input, sort_keys=True)}"
+
+
+def _refused_before(messages: Sequence[Message], refusal: Message) -> bool:
+    """Whether the agent was refused since the person last spoke."""
+    said = (message for message in reversed(messages) if message.role == "user" and not message.tool_results)
+    return next(said, None) == refusal
 
 
 def _refusal(brief: AgentBrief) -> Message:

@@ -1,6 +1,7 @@
 """Reads the agent definitions: one Markdown file each, front matter checked against the published schema."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -20,6 +21,7 @@ FALLBACK_AGENT = "general"
 """Gets what no other agent is for. Every registry must have it."""
 
 _PACKAGE = Path(__file__).parent
+_FRONT_MATTER = re.compile(r"---[ \t]*\n(?P<front>.*?)^---[ \t]*(?:\n(?P<prompt>.*))?\Z", re.DOTALL | re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +98,20 @@ def load_agents(directory: Path | None = None) -> AgentRegistry:
     """The agents of a folder, by default those that ship with the program.
 
     Raises:
-        ConfigurationError: a file does not follow the schema, a key stands twice, or there is no fallback agent.
+        ConfigurationError: a file does not follow the schema, an agent uses a tool it may not call, a key stands twice,
+            or there is no fallback agent.
     """
     folder = directory or _PACKAGE / "definitions"
+    if not folder.is_dir():
+        raise ConfigurationError(f"There is no folder {folder}.", suggestion="Give one with agent definitions.")
     agents: dict[str, Agent] = {}
     for path in sorted(folder.glob("*.md")):
         agent = _read(path)
         if agent.key in agents:
-            raise ConfigurationError(f"{path.name}: the agent key {agent.key!r} stands in two files of {folder}.")
+            raise ConfigurationError(
+                f"{path.name}: the agent key {agent.key!r} stands in two files of {folder}.",
+                suggestion="Give one of them another key.",
+            )
         agents[agent.key] = agent
     if FALLBACK_AGENT not in agents:
         raise ConfigurationError(
@@ -127,7 +135,7 @@ def _read(path: Path) -> Agent:
         raise ConfigurationError(
             f"{path.name}: the agent has no prompt.", suggestion="Write it below the front matter."
         )
-    return Agent(
+    agent = Agent(
         key=front["key"],
         title=front["title"],
         kind=front.get("kind", "task"),
@@ -140,20 +148,42 @@ def _read(path: Path) -> Agent:
         follow_ups=tuple(front.get("follow_ups", ())),
         limits=Limits(**front.get("limits", {})),
     )
+    unusable = sorted(_looked_up_with(agent) - agent.allowed_tools)
+    if unusable:
+        raise ConfigurationError(
+            f"{path.name}: context and choices use {', '.join(unusable)}, which the agent may not call.",
+            suggestion="Add it to tools.",
+        )
+    return agent
 
 
-def _split(path: Path) -> tuple[dict[str, Any], str]:
-    text = path.read_text(encoding="utf-8")
-    before, *parts = text.split("---\n", 2)
-    if before or len(parts) < 2:  # noqa: PLR2004 - front matter and prompt
+def _looked_up_with(agent: Agent) -> set[str]:
+    """The tools behind the agent's context and its choices."""
+    choices = [choice.tool for goal in agent.goals for choice in goal.choices.values()]
+    return {*choices, *(need.tool for need in agent.context)}
+
+
+def _split(path: Path) -> tuple[Any, str]:
+    """Front matter, of any shape, and prompt."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"{path.name} cannot be read: {error}.", suggestion="It must be a readable file in UTF-8."
+        ) from error
+    parts = _FRONT_MATTER.match(text)
+    if parts is None:
         raise ConfigurationError(
             f"{path.name}: no front matter.", suggestion="Start the file with a line ---, YAML, and another line ---."
         )
     try:
-        front = yaml.safe_load(parts[0])
+        front: Any = yaml.safe_load(parts["front"])
     except yaml.YAMLError as error:
-        raise ConfigurationError(f"{path.name}: the front matter is not YAML: {error}.") from error
-    return front, parts[1].strip()
+        raise ConfigurationError(
+            f"{path.name}: the front matter is not YAML: {error}.",
+            suggestion="Quote values that hold a colon or begin with a special character.",
+        ) from error
+    return front, (parts["prompt"] or "").strip()
 
 
 def _problems(front: Any) -> Iterator[ValidationError]:  # noqa: ANN401 - YAML of any shape

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
-from orchestrator_client.dialogue.json_values import objects_in
+from orchestrator_client.dialogue.json_values import as_list, is_object
 from orchestrator_client.dialogue.messages import ToolUseBlock
 from orchestrator_client.tools.outcome import ToolOutcome
 
@@ -68,8 +68,8 @@ def _block(need: Need, outcome: ToolOutcome) -> str:
         return f"## {need.title}\nCould not be loaded ({reason}). Use {need.tool} if you need them."
     structured = outcome.block.structured or {}
     if "items" not in structured:
-        return f"## {need.title}\n{outcome.block.content[:_MOST_CHARACTERS]}"
-    items = objects_in(structured["items"])
+        return f"## {need.title}\n{_bounded(outcome.block.content, need.tool)}"
+    items = as_list(structured["items"])
     lines, used = list[str](), 0
     for item in items[:_MOST_ITEMS]:
         line = _line(item, need.fields)
@@ -77,12 +77,21 @@ def _block(need: Need, outcome: ToolOutcome) -> str:
         if used > _MOST_CHARACTERS:
             break
         lines.append(line)
-    total = structured.get("total", len(items))
+    stated = structured.get("total")
+    total = max(len(items), stated) if isinstance(stated, int) else len(items)
     head = f"## {need.title} ({len(lines)} of {total})"
-    rest = f"\n{total - len(lines)} more are left out; {need.tool} finds them." if total > len(lines) else ""
-    return head + "\n" + "\n".join(lines) + rest
+    rest = f"{total - len(lines)} more are left out; {need.tool} finds them."
+    return "\n".join([head, *lines, *([rest] if total > len(lines) else ())])
 
 
-def _line(item: dict[str, Any], fields: tuple[str, ...]) -> str:
-    shown = {name: item[name] for name in fields or item if item.get(name) not in (None, "", [])}
+def _bounded(text: str, tool: str) -> str:
+    if len(text) <= _MOST_CHARACTERS:
+        return text
+    return f"{text[:_MOST_CHARACTERS]}\nThe rest is left out; {tool} has it."
+
+
+def _line(item: Any, fields: tuple[str, ...]) -> str:  # noqa: ANN401 - JSON of any shape
+    shown = item
+    if is_object(item):
+        shown = {name: item[name] for name in fields or item if item.get(name) not in (None, "", [])}
     return json.dumps(shown, ensure_ascii=False, separators=(",", ":"))

@@ -23,7 +23,10 @@ __all__ = [
 ]
 
 MARKER = "[TASK_COMPLETE]"
-_FENCE = re.compile(r"^\s*(```|~~~)")
+_FENCE = re.compile(r" {0,3}(?P<mark>`{3,}|~{3,})(?P<rest>.*)")
+_STARTS = "|".join(re.escape(MARKER[:length]) for length in range(len(MARKER) - 1, 0, -1))
+_MAY_BECOME_MARKER = re.compile(rf"(?:\s|{_STARTS})+\Z")
+_CUT_OFF = re.compile(rf"(?:{'|'.join(re.escape(MARKER[:length]) for length in range(len(MARKER) - 1, 4, -1))})\Z")
 
 
 class Verdict(StrEnum):
@@ -46,15 +49,14 @@ class Evidence:
 def claims_completion(text: str) -> bool:
     """Whether the marker stands alone on the last line, outside any code block."""
     lines = text.rstrip().splitlines()
-    if not lines or lines[-1].strip() != MARKER:
-        return False
-    fences = sum(1 for line in lines[:-1] if _FENCE.match(line))
-    return fences % 2 == 0
+    return bool(lines) and lines[-1].strip() == MARKER and not _in_code(lines[:-1])
 
 
 def without_marker(text: str) -> str:
-    """The text as a person may see it."""
-    return text.replace(MARKER, "").rstrip()
+    """The text as a person may see it: no marker, none that comes about by taking one out, none cut off at the end."""
+    while MARKER in text:
+        text = text.replace(MARKER, "")
+    return _CUT_OFF.sub("", text.rstrip()).rstrip()
 
 
 def evidence_in(messages: Iterable[Message], goals: Collection[str]) -> tuple[Evidence, ...]:
@@ -65,7 +67,7 @@ def evidence_in(messages: Iterable[Message], goals: Collection[str]) -> tuple[Ev
         uses |= {use.id: use for use in message.tool_uses}
         for result in message.tool_results:
             use = uses.get(result.tool_use_id)
-            if use is not None and use.name in goals and _counts(result):
+            if use is not None and use.name in goals and _counts(use, result):
                 found.append(Evidence(use.name, use.input, result.structured or {}))
     return tuple(found)
 
@@ -77,8 +79,24 @@ def judge(message: Message, evidence: Collection[Evidence]) -> Verdict:
     return Verdict.COMPLETED if evidence else Verdict.REFUSED
 
 
-def _counts(result: ToolResultBlock) -> bool:
-    return not result.is_error and not (result.structured or {}).get("dry_run", False)
+def _counts(use: ToolUseBlock, result: ToolResultBlock) -> bool:
+    dry_run = use.input.get("dry_run") or (result.structured or {}).get("dry_run")
+    return not result.is_error and not dry_run
+
+
+def _in_code(lines: Iterable[str]) -> bool:
+    """Whether a code block is open after these lines (CommonMark 4.5)."""
+    fence = ""
+    for line in lines:
+        match = _FENCE.match(line)
+        if match is None:
+            continue
+        mark, rest = match["mark"], match["rest"]
+        if not fence:
+            fence = "" if mark[0] == "`" and "`" in rest else mark
+        elif mark.startswith(fence) and not rest.strip():
+            fence = ""
+    return bool(fence)
 
 
 class MarkerFilter:
@@ -89,19 +107,14 @@ class MarkerFilter:
 
     def feed(self, piece: str) -> str:
         """The text that is safe to show now."""
-        text = (self._held + piece).replace(MARKER, "")
-        keep = _possible_start(text)
-        self._held = text[len(text) - keep :]
-        return text[: len(text) - keep]
+        text = self._held + piece
+        while MARKER in text:
+            text = text.replace(MARKER, "")
+        tail = _MAY_BECOME_MARKER.search(text)
+        self._held = tail.group() if tail else ""
+        return text[: len(text) - len(self._held)]
 
     def flush(self) -> str:
         """What was held back, once the message has ended; white space at the end is dropped."""
-        rest, self._held = self._held.rstrip(), ""
+        rest, self._held = without_marker(self._held), ""
         return rest
-
-
-def _possible_start(text: str) -> int:
-    """Length of the tail that may be the beginning of the marker, with the white space before it."""
-    tail = next((n for n in range(len(MARKER) - 1, 0, -1) if text.endswith(MARKER[:n])), 0)
-    before = text[: len(text) - tail]
-    return tail + len(before) - len(before.rstrip())

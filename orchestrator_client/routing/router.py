@@ -19,6 +19,7 @@ __all__ = ["ROUTE_TOOL", "Route", "Router"]
 
 ROUTE_TOOL = "route"
 _MAX_TOKENS = 200
+_LONGEST_REASON = 200
 _log = structlog.get_logger(__name__)
 
 
@@ -77,11 +78,9 @@ class Router:
         answers = [use.input for use in reply.message.tool_uses if use.name == ROUTE_TOOL]
         answer = answers[0] if answers else {"agent": reply.message.text.strip()}
         agent = answer.get("agent")
-        if agent not in self._keys:
+        if not isinstance(agent, str) or agent not in self._keys:
             return Route(self._fallback, 0.0, "the answer names no agent")
-        confidence = answer.get("confidence")
-        known = isinstance(confidence, int | float) and 0 <= confidence <= 1
-        return Route(str(agent), float(confidence) if known else 0.0, str(answer.get("reason", ""))[:200])  # pyright: ignore[reportArgumentType] - a number, by `known`
+        return Route(agent, _confidence(answer.get("confidence")), str(answer.get("reason", ""))[:_LONGEST_REASON])
 
     def _system(self) -> str:
         agents = "\n".join(
@@ -107,3 +106,10 @@ class Router:
             },
         }
         return ToolSpec(ROUTE_TOOL, "Hand the message to an agent.", schema, strict=True)
+
+
+def _confidence(stated: object) -> float:
+    """What is no number from 0 to 1 counts as none."""
+    if isinstance(stated, bool) or not isinstance(stated, int | float):
+        return 0.0
+    return float(stated) if 0 <= stated <= 1 else 0.0

@@ -1,30 +1,26 @@
-"""Sessions on SQLite: state, turns and an append-only log of messages.
+"""Sessions on SQLite: state, turns and an append-only log of messages."""
 
-The file uses a rollback journal with `synchronous=FULL`: several programs may write to it, and the write-ahead log of
-SQLite before 3.51.3 does not survive that. A turn writes a handful of rows, so the log would gain nothing.
-"""
-
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import anyio
 import sqlalchemy as sa
-from sqlalchemy import event
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import NullPool
 
 from orchestrator_client.dialogue.messages import Message
 from orchestrator_client.dialogue.state import SessionState
-from orchestrator_client.errors import ConfigurationError, SessionConflict
+from orchestrator_client.errors import ConfigurationError
+from orchestrator_client.sessions.sqlite_file import SqliteFile
+from orchestrator_client.sessions.turn_locks import TurnLocks
 
 __all__ = ["LoggedMessage", "MessageKind", "SessionStore", "SessionSummary", "StoredTurn"]
 
 _SCHEMA_VERSION = 1
+_TITLE_LENGTH = 80
 
 MessageKind = Literal["context", "person", "agent", "tools", "note"]
 """Who speaks: task context and notes come from the orchestrator, `tools` are results."""
@@ -97,15 +93,17 @@ class SessionSummary:
 class SessionStore:
     """All sessions of one file. Every method is one transaction; a step is stored whole or not at all."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, file: SqliteFile, locks: TurnLocks) -> None:
+        self._file = file
+        self._locks = locks
 
     @classmethod
-    async def open(cls, path: Path) -> "SessionStore":
-        """Open the file, making it and its folder on first use.
+    async def open(cls, path: Path, *, busy_timeout_s: float = 5.0, patience_s: float = 30.0) -> Self:
+        """Open the file, making it and its folder on first use. `patience_s` is how long `alone` waits.
 
         Raises:
             ConfigurationError: the folder cannot be used, or the file is no session store this program knows.
+            SessionConflict: another process keeps the file busy.
         """
         try:
             await anyio.Path(path.parent).mkdir(parents=True, exist_ok=True)
@@ -115,81 +113,68 @@ class SessionStore:
                 f"The session file {path} cannot be used: {error.strerror}.",
                 suggestion="Choose another folder with --data-dir.",
             ) from error
-        store = cls(_engine(path))
+        locks = TurnLocks(path.with_suffix(".locks"), patience_s=patience_s)
+        store = cls(SqliteFile(path, busy_timeout_s=busy_timeout_s), locks)
         try:
-            await store._prepare(path)
-        except SQLAlchemyError as error:
-            raise ConfigurationError(
-                f"{path} is not a session store.", suggestion="Move it away; a new one is made at the next start."
-            ) from error
+            await store._file.write(partial(_prepare, path=path))
+        except BaseException:
+            await store.aclose()
+            raise
         return store
 
     async def aclose(self) -> None:
-        await self._engine.dispose()
+        await self._file.aclose()
+
+    def alone(self, session_id: str) -> AbstractAsyncContextManager[None]:
+        """Be the only process that works on a session; a process that dies lets go of it.
+
+        Raises:
+            SessionConflict: another process kept the session for longer than the store's patience.
+        """
+        return self._locks.hold(session_id)
 
     async def create(self, session_id: str) -> None:
         """Make a session, unless it exists."""
-        now = _now()
-        values = {"id": session_id, "title": "", "state": SessionState().model_dump(mode="json"), "revision": 0}
-        async with self._writing() as connection:
-            if await _session(connection, session_id) is None:
-                await connection.execute(sa.insert(_sessions).values(**values, created_at=now, updated_at=now))
+
+        def work(connection: sa.Connection) -> None:
+            if _session(connection, session_id) is None:
+                state = SessionState().model_dump(mode="json")
+                now = _now()
+                values = {"id": session_id, "title": "", "state": state, "revision": 0}
+                connection.execute(sa.insert(_sessions).values(**values, created_at=now, updated_at=now))
+
+        await self._file.write(work)
 
     async def state(self, session_id: str) -> SessionState:
-        async with self._engine.connect() as connection:
-            row = await _session(connection, session_id)
+        row = await self._file.read(lambda connection: _session(connection, session_id))
         return SessionState() if row is None else _state(row["state"])
 
-    async def sessions(self, limit: int = 20) -> list[SessionSummary]:
-        """The sessions in which something was said, the latest first."""
+    async def sessions(self, limit: int = 20, *, beginning: str = "") -> list[SessionSummary]:
+        """The sessions in which something was said and whose id begins like this, the latest first."""
         turns = sa.select(sa.func.count()).where(_turns.c.session_id == _sessions.c.id).scalar_subquery()
         query = (
             sa.select(_sessions, turns.label("turns"))
-            .where(turns > 0)
+            .where(turns > 0, sa.func.substr(_sessions.c.id, 1, len(beginning)) == beginning)
             .order_by(_sessions.c.updated_at.desc())
             .limit(limit)
         )
-        async with self._engine.connect() as connection:
-            rows = (await connection.execute(query)).mappings().all()
         return [
-            SessionSummary(
-                row["id"],
-                row["title"],
-                row["updated_at"],
-                row["turns"],
-                SessionState.model_validate(row["state"], strict=False),
-            )
-            for row in rows
+            SessionSummary(row["id"], row["title"], row["updated_at"], row["turns"], _state(row["state"]))
+            for row in await self._rows(query)
         ]
 
     async def begin_turn(self, session_id: str, message_id: str, text: str) -> StoredTurn:
-        """Start the turn of a message, or find the one this message already started.
+        """Start the turn of a message, or find the one this message already started. The session must exist."""
 
-        Raises:
-            SessionConflict: another process began a turn of this session at the same moment.
-        """
-        async with self._writing() as connection:
-            known = await _turn(connection, session_id, _turns.c.message_id == message_id)
-            if known is not None:
-                return known
-            last = sa.select(sa.func.coalesce(sa.func.max(_turns.c.number), 0)).where(_turns.c.session_id == session_id)
-            number = (await connection.execute(last)).scalar_one() + 1
-            turn = StoredTurn(session_id, number, message_id, text, None)
-            values = {"session_id": session_id, "number": number, "message_id": message_id, "text": text}
-            try:
-                await connection.execute(sa.insert(_turns).values(**values))
-            except IntegrityError as error:
-                raise SessionConflict("This session went on in another window.", suggestion="Send it again.") from error
-            title = sa.case((_sessions.c.title == "", text[:80]), else_=_sessions.c.title)
-            await connection.execute(
-                sa.update(_sessions).where(_sessions.c.id == session_id).values(title=title, updated_at=_now())
-            )
-        return turn
+        def work(connection: sa.Connection) -> StoredTurn:
+            known = _turn(connection, session_id, _turns.c.message_id == message_id)
+            return known or _new_turn(connection, session_id, message_id, text)
+
+        return await self._file.write(work)
 
     async def unfinished_turn(self, session_id: str) -> StoredTurn | None:
-        """The newest turn, if it was begun and never ended."""
-        async with self._engine.connect() as connection:
-            return await _turn(connection, session_id, _turns.c.result.is_(None))
+        """The newest turn that was begun and never ended."""
+        return await self._file.read(lambda connection: _turn(connection, session_id, _turns.c.result.is_(None)))
 
     async def step(
         self,
@@ -200,79 +185,84 @@ class SessionStore:
         state: SessionState | None = None,
     ) -> None:
         """Append messages to the log of a task and, if given, move the session's state on."""
-        async with self._writing() as connection:
-            await _append(connection, turn, task_id, messages)
+
+        def work(connection: sa.Connection) -> None:
+            _append(connection, turn, task_id, messages)
             if state is not None:
-                await _set_state(connection, turn.session_id, state)
+                _set_state(connection, turn.session_id, state)
+
+        await self._file.write(work)
 
     async def finish_turn(self, turn: StoredTurn, *, state: SessionState, result: dict[str, Any]) -> None:
         """End the turn: its result and the session's new state, at once."""
-        async with self._writing() as connection:
-            await _set_state(connection, turn.session_id, state)
-            await connection.execute(
-                sa.update(_turns)
-                .where(_turns.c.session_id == turn.session_id, _turns.c.number == turn.number)
-                .values(result=result)
-            )
+
+        def work(connection: sa.Connection) -> None:
+            _set_state(connection, turn.session_id, state)
+            this = (_turns.c.session_id == turn.session_id, _turns.c.number == turn.number)
+            connection.execute(sa.update(_turns).where(*this).values(result=result))
+
+        await self._file.write(work)
 
     async def set_state(self, session_id: str, state: SessionState) -> None:
-        async with self._writing() as connection:
-            await _set_state(connection, session_id, state)
+        await self._file.write(lambda connection: _set_state(connection, session_id, state))
 
     async def log(self, session_id: str, *, task_id: str | None = None) -> list[LoggedMessage]:
         """Everything that was logged for a session, or for one of its tasks, in order."""
         query = sa.select(_messages).where(_messages.c.session_id == session_id).order_by(_messages.c.number)
         if task_id is not None:
             query = query.where(_messages.c.task_id == task_id)
-        async with self._engine.connect() as connection:
-            rows = (await connection.execute(query)).mappings().all()
         return [
             LoggedMessage(row["turn"], row["task_id"], row["kind"], Message.model_validate(row["body"], strict=False))
-            for row in rows
+            for row in await self._rows(query)
         ]
 
     async def turns(self, session_id: str) -> list[StoredTurn]:
         query = sa.select(_turns).where(_turns.c.session_id == session_id).order_by(_turns.c.number)
-        async with self._engine.connect() as connection:
-            return [StoredTurn(**row) for row in (await connection.execute(query)).mappings()]
+        return [StoredTurn(**row) for row in await self._rows(query)]
 
-    @asynccontextmanager
-    async def _writing(self) -> AsyncGenerator[AsyncConnection]:
-        async with self._engine.connect() as connection:
-            await connection.exec_driver_sql("BEGIN IMMEDIATE")
-            yield connection
-            await connection.commit()
-
-    async def _prepare(self, path: Path) -> None:
-        async with self._writing() as connection:
-            version = (await connection.exec_driver_sql("PRAGMA user_version")).scalar_one()
-            if version > _SCHEMA_VERSION:
-                raise ConfigurationError(
-                    f"{path} was written by a newer Shopfloor.",
-                    suggestion="Update Shopfloor, or choose another --data-dir.",
-                )
-            if version == 0:
-                await connection.run_sync(_metadata.create_all)
-                await connection.exec_driver_sql(f"PRAGMA user_version={_SCHEMA_VERSION}")
+    async def _rows(self, query: sa.Select[Any]) -> Sequence[sa.RowMapping]:
+        return await self._file.read(lambda connection: connection.execute(query).mappings().all())
 
 
-async def _session(connection: AsyncConnection, session_id: str) -> sa.RowMapping | None:
-    return (await connection.execute(sa.select(_sessions).where(_sessions.c.id == session_id))).mappings().one_or_none()
+def _prepare(connection: sa.Connection, path: Path) -> None:
+    version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+    if version > _SCHEMA_VERSION:
+        raise ConfigurationError(
+            f"{path} was written by a newer Shopfloor.",
+            suggestion="Update Shopfloor, or choose another folder with --data-dir.",
+        )
+    if version == 0:
+        _metadata.create_all(connection)
+        connection.exec_driver_sql(f"PRAGMA user_version={_SCHEMA_VERSION}")
 
 
-async def _turn(connection: AsyncConnection, session_id: str, which: sa.ColumnElement[bool]) -> StoredTurn | None:
+def _session(connection: sa.Connection, session_id: str) -> sa.RowMapping | None:
+    return connection.execute(sa.select(_sessions).where(_sessions.c.id == session_id)).mappings().one_or_none()
+
+
+def _turn(connection: sa.Connection, session_id: str, which: sa.ColumnElement[bool]) -> StoredTurn | None:
     query = sa.select(_turns).where(_turns.c.session_id == session_id, which).order_by(_turns.c.number.desc()).limit(1)
-    row = (await connection.execute(query)).mappings().one_or_none()
+    row = connection.execute(query).mappings().one_or_none()
     return None if row is None else StoredTurn(**row)
 
 
-async def _append(
-    connection: AsyncConnection, turn: StoredTurn, task_id: str, messages: Sequence[tuple[MessageKind, Message]]
+def _new_turn(connection: sa.Connection, session_id: str, message_id: str, text: str) -> StoredTurn:
+    last = sa.select(sa.func.coalesce(sa.func.max(_turns.c.number), 0)).where(_turns.c.session_id == session_id)
+    turn = StoredTurn(session_id, connection.execute(last).scalar_one() + 1, message_id, text, None)
+    values = {"session_id": session_id, "number": turn.number, "message_id": message_id, "text": text}
+    connection.execute(sa.insert(_turns).values(**values))
+    title = sa.case((_sessions.c.title == "", text[:_TITLE_LENGTH]), else_=_sessions.c.title)
+    connection.execute(sa.update(_sessions).where(_sessions.c.id == session_id).values(title=title, updated_at=_now()))
+    return turn
+
+
+def _append(
+    connection: sa.Connection, turn: StoredTurn, task_id: str, messages: Sequence[tuple[MessageKind, Message]]
 ) -> None:
     last = sa.select(sa.func.coalesce(sa.func.max(_messages.c.number), 0)).where(
         _messages.c.session_id == turn.session_id
     )
-    number = (await connection.execute(last)).scalar_one()
+    number = connection.execute(last).scalar_one()
     rows = [
         {
             "session_id": turn.session_id,
@@ -285,12 +275,12 @@ async def _append(
         for offset, (kind, message) in enumerate(messages, start=1)
     ]
     if rows:
-        await connection.execute(sa.insert(_messages), rows)
+        connection.execute(sa.insert(_messages), rows)
 
 
-async def _set_state(connection: AsyncConnection, session_id: str, state: SessionState) -> None:
+def _set_state(connection: sa.Connection, session_id: str, state: SessionState) -> None:
     values = {"state": state.model_dump(mode="json"), "revision": _sessions.c.revision + 1, "updated_at": _now()}
-    await connection.execute(sa.update(_sessions).where(_sessions.c.id == session_id).values(**values))
+    connection.execute(sa.update(_sessions).where(_sessions.c.id == session_id).values(**values))
 
 
 def _state(stored: Any) -> SessionState:  # noqa: ANN401 - a JSON column
@@ -299,17 +289,3 @@ def _state(stored: Any) -> SessionState:  # noqa: ANN401 - a JSON column
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")
-
-
-def _engine(path: Path) -> AsyncEngine:
-    engine = create_async_engine(f"sqlite+aiosqlite:///{path}", poolclass=NullPool)
-
-    def prepare(raw: Any, _record: object) -> None:  # noqa: ANN401 - the adapted DB-API connection has no public type
-        raw.isolation_level = None  # `_writing` says BEGIN itself
-        cursor = raw.cursor()
-        for pragma in ("synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000"):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    event.listen(engine.sync_engine, "connect", prepare)
-    return engine

@@ -12,7 +12,8 @@ from rich.table import Table
 
 from orchestrator_client.orchestrator import Orchestrator
 from orchestrator_client.sessions.store import SessionStore
-from orchestrator_client.terminal.view import TurnView, plain
+from orchestrator_client.terminal.plain import harmless, plain
+from orchestrator_client.terminal.view import TurnView
 
 __all__ = ["COMMANDS", "Chat", "lines_from"]
 
@@ -59,12 +60,12 @@ class Chat:
 
     async def resume(self, session_id: str | None) -> bool:
         """Switch to a session, by id or its beginning, or the latest; False if there is none."""
-        known = await self._store.sessions(limit=200)
-        fitting = [entry for entry in known if session_id is None or entry.id.startswith(session_id)]
+        fitting = await self._store.sessions(beginning=session_id or "")
         if not fitting:
             return False
-        self.session_id = fitting[0].id
-        self._console.print(f"[dim]Session {self.session_id} · {escape(fitting[0].title)}[/dim]")
+        found = next((entry for entry in fitting if entry.id == session_id), fitting[0])
+        self.session_id = found.id
+        self._console.print(f"[dim]Session {harmless(found.id)} · {harmless(found.title)}[/dim]")
         view = TurnView(self._console)
         recovered = await self._orchestrator.recover(self.session_id, listener=view)
         if recovered is not None:
@@ -77,7 +78,7 @@ class Chat:
     async def _last_words(self) -> None:
         turns = await self._store.turns(self.session_id)
         if turns and turns[-1].result is not None:
-            self._console.print(f"[dim]You said: {escape(plain(turns[-1].text))}[/dim]")
+            self._console.print(f"[dim]You said: {harmless(turns[-1].text)}[/dim]")
             self._console.print(plain(turns[-1].result["reply"]), highlight=False, markup=False)
 
     async def _say(self, text: str) -> None:
@@ -96,7 +97,7 @@ class Chat:
         name, _, rest = text.partition(" ")
         command = self._commands.get(name)
         if command is None:
-            self._console.print(f"There is no command {escape(name)}. /help lists them.")
+            self._console.print(f"There is no command {harmless(name)}. /help lists them.")
         else:
             await command(rest.strip())
 
@@ -111,18 +112,18 @@ class Chat:
         if rest:
             await self._orchestrator.set_project(self.session_id, None if rest == "-" else rest)
         state = await self._store.state(self.session_id)
-        self._console.print(f"Project: {escape(state.project or 'none')}")
+        self._console.print(f"Project: {harmless(state.project or 'none')}")
 
     async def _show_status(self, _rest: str) -> None:
         state = await self._store.state(self.session_id)
         task = f"{state.task.agent}: {state.task.opening_message}" if state.task else "none"
         self._console.print(
-            f"Session {self.session_id}\nProject: {escape(state.project or 'none')}\nTask: {escape(plain(task))}"
+            f"Session {harmless(self.session_id)}\nProject: {harmless(state.project or 'none')}\nTask: {harmless(task)}"
         )
 
     async def _cancel(self, _rest: str) -> None:
         turn = await self._orchestrator.cancel(self.session_id)
-        self._console.print(escape(turn.reply))
+        self._console.print(harmless(turn.reply))
 
     async def _sessions(self, _rest: str) -> None:
         await show_sessions(self._store, self._console)
@@ -141,7 +142,7 @@ async def show_sessions(store: SessionStore, console: Console) -> None:
     for entry in sessions:
         task = entry.state.task.agent if entry.state.task else ""
         table.add_row(
-            entry.id, entry.updated_at[:16].replace("T", " "), str(entry.turns), task, escape(plain(entry.title))
+            harmless(entry.id), entry.updated_at[:16].replace("T", " "), str(entry.turns), task, harmless(entry.title)
         )
     console.print(table)
 
@@ -163,6 +164,7 @@ async def lines_from(history: Path, console: Console) -> AsyncIterator[str]:
 
     names = [command.partition(" ")[0] for command in COMMANDS]
     completer = WordCompleter(names, sentence=True)
+    await anyio.Path(history).touch(mode=0o600)
     prompt: PromptSession[str] = PromptSession(
         history=FileHistory(str(history)), completer=completer, complete_while_typing=False
     )

@@ -8,6 +8,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 
 from orchestrator_client.dialogue.json_values import objects_in
+from orchestrator_client.terminal.plain import harmless, plain
 
 __all__ = ["tables_of"]
 
@@ -32,7 +33,7 @@ def tables_of(answer: Row, console: Console) -> Iterator[RenderableType]:
         for name, value in record.items():
             rows = objects_in(value)
             if rows:
-                yield f"{record.get('id', '')} {name}:"
+                yield harmless(f"{record.get('id', '')} {name}:")
                 yield _table(rows, console.width)
 
 
@@ -47,10 +48,17 @@ def _table(rows: Sequence[Row], width: int) -> Table:
             shown.append(name)
             left -= need
     hidden = [name for name in names if name not in shown]
-    caption = f"not shown: {', '.join(hidden)}" if hidden else None
-    table = Table(*shown, box=None, pad_edge=False, padding=(0, _GAP, 0, 0), caption=caption, caption_justify="left")
+    caption = harmless(f"not shown: {', '.join(hidden)}") if hidden else None
+    table = Table(
+        *map(harmless, shown),
+        box=None,
+        pad_edge=False,
+        padding=(0, _GAP, 0, 0),
+        caption=caption,
+        caption_justify="left",
+    )
     for row in rows:
-        table.add_row(*(_text(row.get(name)) for name in shown))
+        table.add_row(*(harmless(_text(row.get(name))) for name in shown))
     return table
 
 
@@ -73,4 +81,4 @@ def _is_plain(value: object) -> bool:
 def _text(value: object) -> str:
     if value is None:
         return ""
-    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
+    return ("yes" if value else "no") if isinstance(value, bool) else plain(str(value))

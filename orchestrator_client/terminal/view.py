@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.markup import escape
 
 from orchestrator_client.events import (
     AgentChosen,
@@ -14,20 +13,14 @@ from orchestrator_client.events import (
     ToolStarted,
     TurnEvent,
 )
-from orchestrator_client.orchestrator import Turn
+from orchestrator_client.terminal.plain import harmless, plain
 from orchestrator_client.terminal.tables import tables_of
+from orchestrator_client.turn import Turn
 
 if TYPE_CHECKING:
     from rich.status import Status
 
-__all__ = ["TurnView", "plain"]
-
-_HARMLESS = frozenset("\n\t")
-
-
-def plain(text: str) -> str:
-    """Text without control characters, so that nothing stored can steer the terminal."""
-    return "".join(c for c in text if c in _HARMLESS or (c.isprintable() or c == " "))
+__all__ = ["TurnView"]
 
 
 class TurnView:
@@ -47,9 +40,9 @@ class TurnView:
                 self._in_text = True
             case TextWithdrawn():
                 if self._in_text:
-                    self._line("[dim](the answer broke off and is void)[/dim]")
+                    self._line("[dim](that is void)[/dim]")
             case AgentChosen(_, title, _):
-                self._line(f"[dim]→ {escape(title)}[/dim]")
+                self._line(f"[dim]→ {harmless(title)}[/dim]")
                 self._busy("thinking")
             case ToolStarted(tool, _):
                 self._busy(tool)
@@ -57,18 +50,20 @@ class TurnView:
                 self._tool(event)
                 self._busy("thinking")
             case Note(text):
-                self._line(escape(plain(text)))
+                self._line(harmless(text))
 
     def end(self, turn: Turn) -> None:
         """Close the turn: completion and suggestions."""
         self._idle()
         self._break()
+        if turn.repeated:
+            self._console.print(plain(turn.reply), highlight=False, markup=False)
         if turn.outcome == "completed":
             self._console.print("[green]✓ done[/green]")
         if turn.suggestions:
             self._console.print("[dim]Next you could say:[/dim]")
             for suggestion in turn.suggestions:
-                self._console.print(f"[dim]  · {escape(suggestion)}[/dim]")
+                self._console.print(f"[dim]  · {harmless(suggestion)}[/dim]")
 
     def abort(self) -> None:
         self._idle()
@@ -76,11 +71,11 @@ class TurnView:
 
     def _tool(self, event: ToolFinished) -> None:
         if not event.ok:
-            self._line(f"[red]  ✗ {escape(event.tool)}: {escape(plain(event.message))}[/red]")
+            self._line(f"[red]  ✗ {harmless(event.tool)}: {harmless(event.message)}[/red]")
             return
         answer = event.answer or {}
         how = " (dry run)" if answer.get("dry_run") else " (already done before)" if event.replayed else ""
-        self._line(f"[dim]  ✓ {escape(event.tool)}{how}[/dim]")
+        self._line(f"[dim]  ✓ {harmless(event.tool)}{how}[/dim]")
         if event.goal and not answer.get("dry_run"):
             for table in tables_of(answer, self._console):
                 self._console.print(table)
@@ -96,7 +91,7 @@ class TurnView:
 
     def _busy(self, doing: str) -> None:
         if self._console.is_terminal and not self._in_text:
-            self._status = self._console.status(f"[dim]{escape(doing)} …[/dim]")
+            self._status = self._console.status(f"[dim]{harmless(doing)} …[/dim]")
             self._status.start()
 
     def _idle(self) -> None:

@@ -1,17 +1,40 @@
 """Reads a person's answer to one question: a value that fits the field's schema, or what is wrong with it."""
 
+import json
+import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from orchestrator_client.dialogue.json_values import as_object, is_object
 from orchestrator_client.models.guided.form import Field, Option
 
-__all__ = ["NO", "SKIP", "YES", "Problem", "read_answer", "read_choice"]
+__all__ = [
+    "MOST_SHOWN",
+    "NO",
+    "SKIP",
+    "YES",
+    "Problem",
+    "are_numbered",
+    "bound",
+    "folded",
+    "read_answer",
+    "read_choice",
+    "word",
+]
 
 YES = frozenset({"y", "yes", "ok", "okay", "sure", "true", "confirm", "store it", "do it"})
 NO = frozenset({"n", "no", "nope", "false"})
 SKIP = frozenset({"-", "skip", "none"})
+
+MOST_SHOWN = 40
+"""Options listed in a question; the others are found by name."""
+
+_MOST_NAMED = 5
+_WHOLE = re.compile(r"[+-]?\d+")
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,63 +44,109 @@ class Problem:
     text: str
 
 
-def read_answer(field: Field, options: Sequence[Option], answer: str) -> Any | Problem:  # noqa: ANN401 - a value of any field
-    """The value the answer means for this field."""
+def word(answer: str) -> str:
+    """An answer of one word, without case and final punctuation: `Yes.` is yes."""
+    return answer.strip().casefold().rstrip(".!").strip()
+
+
+def bound(value: float) -> str:
+    """A limit as a person writes it: never `1e+09`."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def folded(text: str) -> str:
+    """`SPC chart` and `spc_chart` are the same answer."""
+    return text.casefold().replace("_", " ").strip()
+
+
+def read_answer(field: Field, options: Sequence[Option], answer: str, *, partial: bool = False) -> Any | Problem:  # noqa: ANN401 - a value of any field
+    """The value the answer means for this field. `partial` says that values beyond the options exist."""
     text = answer.strip()
     if not text:
         return Problem("This needs an answer.")
-    if options:
-        return read_choice(options, text)
-    match field.schema.get("type"):
-        case "boolean":
-            return _boolean(text)
-        case "integer":
-            return _number(field.schema, text, whole=True)
-        case "number":
-            return _number(field.schema, text, whole=False)
-        case "array":
-            return _several(field.schema, text)
-        case _:
-            return _text(field.schema, text)
+    if field.schema.get("type") == "array":
+        return _several(field.schema, options, text, partial=partial)
+    return _one(field.schema, options, text, partial=partial)
+
+
+def are_numbered(options: Sequence[Option]) -> bool:
+    """Whether an option can be chosen by its place; where options are numbers themselves, `4` would mean two things."""
+    return not all(_figure(str(option.value)) is not None for option in options)
 
 
 def read_choice(options: Sequence[Option], text: str) -> Any | Problem:  # noqa: ANN401 - a value of any field
-    """The option meant by its number, its value, its label, or a part of them that only one has."""
-    folded = _folded(text)
+    """The option meant by its value, its number, its label, or a part of them that only one has."""
+    asked = folded(text)
+    figure = _figure(text)
     for option in options:
-        if folded == _folded(str(option.value)):
+        if asked == folded(str(option.value)) or (figure is not None and figure == _figure(str(option.value))):
             return option.value
-    if text.isdecimal():
-        return (
-            options[int(text) - 1].value if 1 <= int(text) <= len(options) else Problem(f"There is no number {text}.")
-        )
-    exact = [option for option in options if option.label and folded == _folded(option.label)]
-    found = exact or [o for o in options if folded and folded in _folded(f"{o.value} {o.label}")]
+    if text.isdecimal() and are_numbered(options):
+        return options[int(text) - 1].value if 1 <= int(text) <= min(len(options), MOST_SHOWN) else _no_number(text)
+    exact = [option for option in options if option.label and asked == folded(option.label)]
+    found = exact or [o for o in options if asked and asked in folded(f"{o.value} {o.label}") and figure is None]
     if len(found) == 1:
         return found[0].value
     if found:
-        return Problem(f"{text!r} fits several: {_listed(found)}. Which one?")
+        return Problem(f"{_quoted(text)} fits several: {_listed(found)}. Which one?")
     names = {str(option.value): option for option in options} | {o.label: o for o in options if o.label}
-    close = [names[name] for name in get_close_matches(text, names, n=3, cutoff=0.5)]
-    hint = f" Did you mean {_listed(dict.fromkeys(close))}?" if close else " Answer with a number from the list."
-    return Problem(f"{text!r} is not in the list.{hint}")
+    close = {str(names[name].value): names[name] for name in get_close_matches(text[:80], names, n=3, cutoff=0.5)}
+    hint = f" Did you mean {_listed(close.values())}?" if close else " ? shows the list again."
+    return Problem(f"{_quoted(text)} is not in the list.{hint}")
+
+
+def _one(schema: dict[str, Any], options: Sequence[Option], text: str, *, partial: bool = False) -> Any | Problem:  # noqa: ANN401 - a value of any field
+    if options:
+        chosen = read_choice(options, text)
+        if not (partial and isinstance(chosen, Problem)):
+            return chosen
+    match schema.get("type"):
+        case "boolean":
+            return _boolean(text)
+        case "integer":
+            return _number(schema, text, whole=True)
+        case "number":
+            return _number(schema, text, whole=False)
+        case "array" | "object":
+            return _json(schema, text)
+        case _:
+            return _text(schema, text)
 
 
 def _boolean(text: str) -> bool | Problem:
-    if text.casefold() in YES:
+    if word(text) in YES:
         return True
-    return False if text.casefold() in NO else Problem("Please answer yes or no.")
+    return False if word(text) in NO else Problem("Please answer yes or no.")
 
 
 def _number(schema: dict[str, Any], text: str, *, whole: bool) -> float | Problem:
-    try:
-        value = int(text) if whole else float(text.replace(",", ".") if text.count(",") == 1 else text)
-    except ValueError:
-        return Problem(f"{text!r} is not {'a whole number' if whole else 'a number'}.")
+    if _THOUSANDS.fullmatch(text):
+        return Problem(f"{_quoted(text)} can be read in two ways; write it without the comma.")
+    value = _figure(text)
+    if value is None or (whole and not value.is_integer()):
+        return Problem(f"{_quoted(text)} is not {'a whole number' if whole else 'a number'}.")
     low, high = schema.get("minimum"), schema.get("maximum")
-    if low is not None and value < low:
-        return Problem(f"It must be at least {low:g}.")
-    return Problem(f"It must be at most {high:g}.") if high is not None and value > high else value
+    above, below = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
+    wrong = (
+        (low is not None and value < low and f"at least {bound(low)}")
+        or (high is not None and value > high and f"at most {bound(high)}")
+        or (above is not None and value <= above and f"more than {bound(above)}")
+        or (below is not None and value >= below and f"less than {bound(below)}")
+    )
+    if wrong:
+        return Problem(f"It must be {wrong}.")
+    if not whole:
+        return value
+    return int(text) if _WHOLE.fullmatch(text) else int(value)
+
+
+def _figure(text: str) -> float | None:
+    """A finite number, with a decimal point or comma."""
+    try:
+        value = float(text.strip().replace(",", ".", 1).replace("_", " "))
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 def _text(schema: dict[str, Any], text: str) -> str | Problem:
@@ -89,18 +158,36 @@ def _text(schema: dict[str, Any], text: str) -> str | Problem:
     )
 
 
-def _several(schema: dict[str, Any], text: str) -> list[str] | Problem:
-    parts = [part.strip() for part in text.split(",") if part.strip()]
+def _several(schema: dict[str, Any], options: Sequence[Option], text: str, *, partial: bool) -> list[Any] | Problem:
+    """Parts separated by commas, or by semicolons if there is one."""
+    parts = [part.strip() for part in text.split(";" if ";" in text else ",") if part.strip()]
     least, most = schema.get("minItems", 0), schema.get("maxItems")
     if len(parts) < least:
         return Problem(f"Give at least {least}, separated by commas.")
-    return Problem(f"Give at most {most}.") if most is not None and len(parts) > most else parts
+    if most is not None and len(parts) > most:
+        return Problem(f"Give at most {most}.")
+    read = [_one(as_object(schema.get("items")), options, part, partial=partial) for part in parts]
+    return next((value for value in read if isinstance(value, Problem)), read)
 
 
-def _folded(text: str) -> str:
-    """`SPC chart` and `spc_chart` are the same answer."""
-    return text.casefold().replace("_", " ").strip()
+def _json(schema: dict[str, Any], text: str) -> Any | Problem:  # noqa: ANN401 - JSON of any shape
+    kind = schema.get("type")
+    try:
+        value: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    fits = is_object(value) if kind == "object" else isinstance(value, list)
+    return value if fits else Problem(f"Write it as a JSON {kind}.")
+
+
+def _no_number(text: str) -> Problem:
+    return Problem(f"There is no number {text}.")
+
+
+def _quoted(text: str) -> str:
+    return repr(text if len(text) <= 60 else f"{text[:60]}…")  # noqa: PLR2004 - enough to recognize it
 
 
 def _listed(options: Iterable[Option]) -> str:
-    return ", ".join(f"{option.value} ({option.label})" if option.label else str(option.value) for option in options)
+    named = [f"{option.value} ({option.label})" if option.label else str(option.value) for option in options]
+    return ", ".join([*named[:_MOST_NAMED], *(["…"] if len(named) > _MOST_NAMED else [])])

@@ -8,9 +8,21 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from orchestrator_client.dialogue.json_values import as_list, as_object, is_list, is_object
+from orchestrator_client.models.guided.schema import is_list_of_objects, is_object_with_fields
 from orchestrator_client.models.protocol import ChoiceSource, Goal
 
-__all__ = ["Field", "Form", "Option", "Stage", "field_at", "next_field", "pattern_of", "value_at", "with_value"]
+__all__ = [
+    "Field",
+    "Form",
+    "Option",
+    "Stage",
+    "field_at",
+    "next_field",
+    "pattern_of",
+    "value_at",
+    "with_value",
+    "without_idle",
+]
 
 Stage = Literal["goal", "fields", "check", "confirm", "change", "call", "done"]
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
@@ -29,8 +41,9 @@ class Form(BaseModel):
     """Everything the guided model has to remember between two messages; it travels in the conversation.
 
     `asking` is the path of the open question, or of a list (`rows[]`) when the question is whether to add another item.
-    `demanded` are paths the server asked for beyond the schema. `looked_up` holds the choices of the open question. A
-    value of None is one to be asked for again; it keeps its place in the summary.
+    `demanded` are paths to be asked for again, whatever the schema says. `looked_up` holds the choices of the open
+    question, `partial` says that there are more than those, `checked` that the server would accept what was filled in.
+    A value of None is one to be asked for again; it keeps its place in the summary.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +58,8 @@ class Form(BaseModel):
     closed_lists: tuple[str, ...] = ()
     asking: str | None = None
     looked_up: tuple[Option, ...] | None = None
+    partial: bool = False
+    checked: bool = False
     problem: str = ""
     warnings: tuple[str, ...] = ()
     calls: int = 0
@@ -80,12 +95,12 @@ def next_field(form: Form, goal: Goal, schema: dict[str, Any]) -> Field | None:
 
 
 def field_at(path: str, goal: Goal, schema: dict[str, Any]) -> Field | None:
-    """The field a path names, or None if the schema has no such field."""
+    """The field a path names; None if the schema has no such field, or it is made of fields itself."""
     here = schema
     for name, index in _STEP.findall(path):
-        here = here.get("items") if index else here.get("properties", {}).get(name)
-        if here is None:
-            return None
+        here = as_object(here.get("items") if index else as_object(here.get("properties")).get(name))
+    if not here or is_list_of_objects(here) or is_object_with_fields(here):
+        return None
     return Field(path, here, required=True, choice=goal.choices.get(pattern_of(path)))
 
 
@@ -111,6 +126,31 @@ def with_value(values: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
     return changed
 
 
+def without_idle(values: dict[str, Any], goal: Goal) -> dict[str, Any]:
+    """The values without those that were asked for under a condition that does not hold any more."""
+    for ask in goal.ask:
+        if ask.when:
+            parent, _, name = ask.path.rpartition(".")
+            for place in _places(values, parent):
+                path = f"{place}.{name}" if place else name
+                if value_at(values, path) is not None and not _fits(ask.when, value_at(values, place)):
+                    values = with_value(values, path, None)
+    return values
+
+
+def _places(values: dict[str, Any], pattern: str) -> list[str]:
+    """Every path that `rows[]` stands for in these values; a pattern without `[]` stands for itself."""
+    head, lists, tail = pattern.partition("[]")
+    if not lists:
+        return [pattern]
+    count = len(as_list(value_at(values, head)))
+    return [place for position in range(count) for place in _places(values, f"{head}[{position}]{tail}")]
+
+
+def _fits(when: dict[str, Any], siblings: Any) -> bool:  # noqa: ANN401 - JSON of any shape
+    return all(as_object(siblings).get(name) == value for name, value in when.items())
+
+
 def _open_fields(form: Form, goal: Goal, schema: dict[str, Any], prefix: str) -> Iterator[Field]:
     required = set(schema.get("required", ()))
     asked = {ask.path: ask for ask in goal.ask}
@@ -118,26 +158,29 @@ def _open_fields(form: Form, goal: Goal, schema: dict[str, Any], prefix: str) ->
     for name, part in schema.get("properties", {}).items():
         path = f"{prefix}{name}"
         ask = asked.get(pattern_of(path))
-        fits = ask is not None and all((siblings or {}).get(key) == value for key, value in ask.when.items())
-        needed = name in required or path in form.demanded or (fits and ask is not None and bool(ask.when))
-        if not needed and not fits:
+        fits = ask is not None and _fits(ask.when, siblings)
+        needed = name in required or (fits and ask is not None and bool(ask.when))
+        if not (needed or fits or _is_demanded(form, path)):
             continue
-        if _is_list_of_objects(part):
+        if is_list_of_objects(part):
             yield from _open_items(form, goal, part, path)
-        elif value_at(form.values, path) is None and path not in form.skipped:
+        elif is_object_with_fields(part):
+            yield from _open_fields(form, goal, part, f"{path}.")
+        elif value_at(form.values, path) is None and (needed or path not in form.skipped):
             yield Field(path, part, needed, goal.choices.get(pattern_of(path)))
 
 
+def _is_demanded(form: Form, path: str) -> bool:
+    """Whether this field, or one inside it, is to be asked for."""
+    return any(wanted == path or wanted.startswith((f"{path}.", f"{path}[")) for wanted in form.demanded)
+
+
 def _open_items(form: Form, goal: Goal, schema: dict[str, Any], path: str) -> Iterator[Field]:
-    count = max(len(value_at(form.values, path) or ()), 1)
+    count = max(len(as_list(value_at(form.values, path))), schema.get("minItems", 0), 1)
     for position in range(count):
         yield from _open_fields(form, goal, schema["items"], f"{path}[{position}].")
     if path not in form.closed_lists and count < schema.get("maxItems", 1000):
         yield Field(f"{path}[]", schema, required=True, more=True)
-
-
-def _is_list_of_objects(schema: dict[str, Any]) -> bool:
-    return schema.get("type") == "array" and schema.get("items", {}).get("type") == "object"
 
 
 def _set(here: Any, steps: list[str | int], value: Any) -> Any:  # noqa: ANN401 - JSON of any shape

@@ -5,9 +5,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator_client.context.task_context import filled_in
-from orchestrator_client.dialogue.json_values import as_object, objects_in
+from orchestrator_client.dialogue.json_values import as_list, as_object, objects_in
 from orchestrator_client.dialogue.messages import ToolResultBlock
-from orchestrator_client.models.guided.answers import NO, SKIP, YES, Problem, read_answer, read_choice
+from orchestrator_client.models.guided.answers import (
+    NO,
+    SKIP,
+    YES,
+    Problem,
+    folded,
+    read_answer,
+    read_choice,
+    word,
+)
 from orchestrator_client.models.guided.form import (
     Field,
     Form,
@@ -16,7 +25,10 @@ from orchestrator_client.models.guided.form import (
     next_field,
     value_at,
     with_value,
+    without_idle,
 )
+from orchestrator_client.models.guided.mentions import is_mentioned
+from orchestrator_client.models.guided.schema import simplified
 from orchestrator_client.models.guided.similarity import rank
 from orchestrator_client.models.guided.wording import finished, lines_of, question, summary
 from orchestrator_client.models.protocol import AgentBrief, ChoiceSource, Goal, ToolSpec
@@ -63,9 +75,13 @@ class Interview:
         self._tools: Mapping[str, ToolSpec] = {tool.name: tool for tool in tools}
         self._goals: Mapping[str, Goal] = {goal.tool: goal for goal in brief.goals}
 
-    def begin(self) -> Step:
-        """The first step: which goal, as far as the opening message tells."""
-        form = Form(opening=self._brief.opening_message)
+    def knows(self, form: Form) -> bool:
+        """Whether the form's goal is still offered; a server may have changed since."""
+        return form.goal is None or (form.goal in self._goals and form.goal in self._tools)
+
+    def begin(self, *, calls: int = 0) -> Step:
+        """The first step: which goal, as far as the opening message tells. `calls` have been made before."""
+        form = Form(opening=self._brief.opening_message, calls=calls)
         matches = rank(
             form.opening, {goal.tool: [goal.tool.replace("_", " "), *goal.examples] for goal in self._brief.goals}
         )
@@ -94,8 +110,8 @@ class Interview:
             case "check" | "call" if result.is_error:
                 return self._objected(form, _error(result))
             case "check":
-                form = form.but(stage="confirm", warnings=tuple(map(str, answer.get("warnings", ()))), asking=None)
-                return Say(form, summary(form, self._title(form)))
+                warnings = tuple(map(str, as_list(answer.get("warnings"))))
+                return self._confirm(form.but(checked=True, warnings=warnings))
             case "call":
                 return Done(form.but(stage="done"), finished(self._title(form), answer))
             case _:
@@ -107,7 +123,7 @@ class Interview:
         if field is None:
             return self._check_or_call(form.but(asking=None, looked_up=None))
         if form.asking != field.path:
-            form = form.but(asking=field.path, looked_up=None)
+            form = form.but(asking=field.path, looked_up=None, partial=False)
         if field.choice is not None and form.looked_up is None:
             arguments = filled_in(field.choice.arguments, form.values)
             if arguments is not None:
@@ -128,48 +144,61 @@ class Interview:
         if text.strip() == "?":
             return self._ask(form, field)
         if field.more:
-            return self._more_or_not(form, field, text.strip().casefold())
+            return self._more_or_not(form, field, word(text))
         default = self._default(form, field)
         if text.strip() in {"", "="} and default is not None:
             value = default
-        elif text.strip().casefold() in {*SKIP, ""} and not field.required:
+        elif word(text) in {*SKIP, ""} and not field.required:
             return self._proceed(form.but(skipped=(*form.skipped, field.path), asking=None, looked_up=None))
         else:
-            value = read_answer(field, self._options(form, field), text)
+            value = read_answer(field, self._options(form, field), text, partial=form.partial)
         if isinstance(value, Problem):
             return Say(form, f"{value.text} (? shows the question again)")
-        form = form.but(values=with_value(form.values, field.path, value), asking=None, looked_up=None)
-        return self._proceed(form)
+        values = without_idle(with_value(form.values, field.path, value), self._goal(form))
+        return self._proceed(form.but(values=values, asking=None, looked_up=None))
 
     def _more_or_not(self, form: Form, field: Field, text: str) -> Step:
         path = field.path.removesuffix("[]")
         if text in YES:
-            count = len(value_at(form.values, path) or ())
-            return self._proceed(form.but(values=with_value(form.values, f"{path}[{count}]", {}), asking=None))
+            return self._another(form, path)
         if text in NO:
             return self._proceed(form.but(closed_lists=(*form.closed_lists, path), asking=None))
         return Say(form, "Please answer yes or no.")
 
+    def _another(self, form: Form, path: str) -> Step:
+        """Another item of a list."""
+        count = len(as_list(value_at(form.values, path)))
+        return self._proceed(form.but(values=with_value(form.values, f"{path}[{count}]", {}), asking=None))
+
     def _decided(self, form: Form, text: str) -> Step:
-        """An answer to the summary: yes, no, or the line to change."""
+        """An answer to the summary: yes, no, another item, or the line to change."""
         lines = lines_of(form)
-        if text.casefold() in YES:
+        if word(text) in YES:
             return self._check_or_call(form, confirmed=form.stage == "confirm")
         if text.isdecimal() and 1 <= int(text) <= len(lines):
             return self._reopen(form, lines[int(text) - 1][0], "")
-        form = form.but(
-            stage="change", problem="Nothing was stored." if text.casefold() in NO else f"{text!r} is no answer here."
-        )
+        if word(text) == "add" and form.closed_lists:
+            path, *others = form.closed_lists
+            return self._another(form.but(stage="fields", closed_lists=tuple(others)), path)
+        return self._change(form, "Nothing was stored." if word(text) in NO else f"{text[:60]!r} is no answer here.")
+
+    def _confirm(self, form: Form) -> Say:
+        form = form.but(stage="confirm", asking=None)
+        return Say(form, summary(form, self._title(form)))
+
+    def _change(self, form: Form, problem: str) -> Say:
+        form = form.but(stage="change", problem=problem, asking=None)
         return Say(form, summary(form, self._title(form)))
 
     def _objected(self, form: Form, error: dict[str, Any]) -> Step:
         """The server refused: ask for the field it names again, or let the person choose what to change."""
-        text = f"{error.get('message', 'The tool failed.')} {error.get('suggestion', '')}".strip()
+        near = ", ".join(map(str, as_list(error.get("alternatives"))))
+        parts = (error.get("message") or "The tool failed.", error.get("suggestion"), near and f"Close to it: {near}.")
+        text = " ".join(str(part) for part in parts if part)
         path = str(error.get("field") or "")
         if path and field_at(path, self._goal(form), self._schema(form)) is not None:
             return self._reopen(form, path, text)
-        form = form.but(stage="change", problem=text, asking=None)
-        return Say(form, summary(form, self._title(form)))
+        return self._change(form, text)
 
     def _reopen(self, form: Form, path: str, problem: str) -> Step:
         return self._proceed(
@@ -185,12 +214,15 @@ class Interview:
             )
         )
 
-    def _check_or_call(self, form: Form, *, confirmed: bool = False) -> Call:
-        """Reads are called at once; writes are checked in a dry run first, and called only after a yes."""
+    def _check_or_call(self, form: Form, *, confirmed: bool = False) -> Step:
+        """Reads are called at once; writes only after a yes, and checked in a dry run before it if they have one."""
         tool = self._tools[self._goal(form).tool]
-        if not tool.read_only and not confirmed and "dry_run" in tool.input_schema.get("properties", {}):
+        if tool.read_only or confirmed:
+            return self._call(form.but(stage="call"), tool.name, form.arguments)
+        form = form.but(checked=False, warnings=())
+        if "dry_run" in as_object(tool.input_schema.get("properties")):
             return self._call(form.but(stage="check"), tool.name, {**form.arguments, "dry_run": True})
-        return self._call(form.but(stage="call"), tool.name, form.arguments)
+        return self._confirm(form)
 
     def _looked_up(self, form: Form, result: ToolResultBlock) -> Step:
         """The choices of the open field arrived, or could not be had: then any answer is taken and checked later."""
@@ -198,27 +230,35 @@ class Interview:
         choice = None if field is None else field.choice
         if choice is None or result.is_error:
             return self._proceed(form.but(looked_up=()))
-        items = objects_in((result.structured or {}).get("items"))
+        answer = result.structured or {}
+        items = objects_in(answer.get("items"))
         options = tuple(_option(item, choice) for item in items if _kept(item, choice))
-        return self._proceed(form.but(looked_up=options))
+        total = answer.get("total")
+        partial = bool(answer.get("next_cursor")) or (isinstance(total, int) and total > len(items))
+        return self._proceed(form.but(looked_up=options, partial=partial))
 
     def _guess(self, form: Form, field: Field) -> Any:  # noqa: ANN401 - a value of any field
         """A value the person has already given: named in the opening message, or known from the session."""
+        if "[" in field.path or field.schema.get("type") == "array":
+            return None
         options = self._options(form, field)
         said = [
-            o.value
-            for o in options
-            if _names(form.opening, str(o.value)) or (o.label and _names(form.opening, o.label))
+            option.value
+            for option in options
+            if is_mentioned(form.opening, field=field.name, value=str(option.value), label=option.label)
         ]
-        if len(said) == 1 and "[" not in field.path:
-            return said[0]
         known = self._brief.known.get(field.path)
-        return known if not said and (not options or known in [option.value for option in options]) else None
+        if said or known is None:
+            return said[0] if len(said) == 1 else None
+        asked = folded(str(known))
+        fitting = [o.value for o in options if asked in {folded(str(o.value)), folded(o.label)}]
+        return fitting[0] if fitting else None if options else known
 
     def _options(self, form: Form, field: Field) -> tuple[Option, ...]:
         if field.choice is not None:
             return form.looked_up or ()
-        return tuple(Option(value=value) for value in field.schema.get("enum", ()))
+        schema = field.schema if field.schema.get("type") != "array" else as_object(field.schema.get("items"))
+        return tuple(Option(value=value) for value in as_list(schema.get("enum")))
 
     def _default(self, form: Form, field: Field) -> Any:  # noqa: ANN401 - a value of any field
         """In a later item of a list, the same as in the item before, unless the field is what tells items apart."""
@@ -233,12 +273,11 @@ class Interview:
 
     def _most_items(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """Look-ups ask for one large page, where the tool has pages."""
-        limit = self._tools[tool].input_schema.get("properties", {}).get("limit") if tool in self._tools else None
-        return (
-            arguments
-            if limit is None
-            else {"limit": min(limit.get("maximum", _MOST_CHOICES), _MOST_CHOICES), **arguments}
-        )
+        schema = self._tools[tool].input_schema if tool in self._tools else {}
+        limit = as_object(as_object(schema.get("properties")).get("limit"))
+        if not limit:
+            return arguments
+        return {"limit": min(limit.get("maximum", _MOST_CHOICES), _MOST_CHOICES), **arguments}
 
     def _call(self, form: Form, tool: str, arguments: dict[str, Any]) -> Call:
         return Call(form.but(calls=form.calls + 1), tool, arguments)
@@ -255,7 +294,7 @@ class Interview:
         return self._goals[form.goal or ""]
 
     def _schema(self, form: Form) -> dict[str, Any]:
-        return self._tools[form.goal or ""].input_schema
+        return simplified(self._tools[form.goal or ""].input_schema)
 
     def _title(self, form: Form) -> str:
         return (form.goal or "").replace("_", " ").capitalize()
@@ -271,9 +310,3 @@ def _option(item: dict[str, Any], choice: ChoiceSource) -> Option:
 
 def _kept(item: dict[str, Any], choice: ChoiceSource) -> bool:
     return choice.value in item and all(item.get(name) in values for name, values in choice.where.items())
-
-
-def _names(message: str, text: str) -> bool:
-    """Whether the message contains the text as whole words, without case."""
-    padded = f" {' '.join(message.casefold().replace(',', ' ').replace('.', ' ').replace('?', ' ').split())} "
-    return len(text) > 1 and f" {' '.join(text.casefold().split())} " in padded

@@ -2,8 +2,10 @@
 
 from collections.abc import AsyncGenerator
 
+from pydantic import ValidationError
+
 from orchestrator_client.dialogue.completion import MARKER
-from orchestrator_client.dialogue.messages import Message, OpaqueBlock, TextBlock, ToolUseBlock
+from orchestrator_client.dialogue.messages import Message, OpaqueBlock, TextBlock, ToolResultBlock, ToolUseBlock
 from orchestrator_client.errors import ModelMisbehaved
 from orchestrator_client.models.guided.form import Form
 from orchestrator_client.models.guided.interview import Call, Done, Interview, Say, Step
@@ -78,14 +80,18 @@ def _example(option: RouteOption) -> str:
 def _interviewed(brief: AgentBrief, request: ModelRequest) -> tuple[Message, str]:
     interview = Interview(brief, request.tools)
     form = _remembered(request.messages)
-    latest = request.messages[-1]
-    if form is None:
-        step = interview.begin()
-    elif latest.tool_results:
-        step = interview.returned(form, latest.tool_results[-1])
-    else:
-        step = interview.heard(form, latest.text)
+    if form is None or not interview.knows(form):
+        return _message(interview.begin(calls=len(request.messages)))
+    results = _unread(request.messages)
+    # What was said while a call was under way was said before its answer was known, so it answers nothing.
+    step = interview.returned(form, results[-1]) if results else interview.heard(form, request.messages[-1].text)
     return _message(step)
+
+
+def _unread(messages: tuple[Message, ...]) -> list[ToolResultBlock]:
+    """Tool results that came after the model last spoke."""
+    last = max(place for place, message in enumerate(messages) if message.role == "assistant")
+    return [result for message in messages[last:] for result in message.tool_results]
 
 
 def _message(step: Step) -> tuple[Message, str]:
@@ -101,8 +107,12 @@ def _message(step: Step) -> tuple[Message, str]:
 
 
 def _remembered(messages: tuple[Message, ...]) -> Form | None:
+    """The form as the model last left it; None for one that another version of it has left."""
     for message in reversed(messages):
         for block in message.blocks:
             if isinstance(block, OpaqueBlock) and block.provider == _PROVIDER:
-                return Form.model_validate(block.data)
+                try:
+                    return Form.model_validate(block.data)
+                except ValidationError:
+                    return None
     return None

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 __all__ = ["Match", "rank"]
 
-_WORD = re.compile(r"[a-z0-9]+(?:[-/.][a-z0-9]+)*")
+_WORD = re.compile(r"[^\W_]+(?:[-/.][^\W_]+)*")
 _PART_LENGTHS = (3, 4)
 _PART_WEIGHT = 0.35
+_UNKNOWN_WEIGHT = 0.5
+_FIGURE = re.compile(r"\d+(?:[.,]\d+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +36,11 @@ def rank(message: str, examples: Mapping[str, Sequence[str]]) -> list[Match]:
 
 
 def _features(text: str) -> Counter[str]:
+    """Words and their parts. One figure is as good as another: `250h` and `1000h` are one word, and 42 is none."""
     found: Counter[str] = Counter()
-    for word in _WORD.findall(text.casefold()):
+    for word in _WORD.findall(_FIGURE.sub("0", text.casefold())):
+        if word == "0":
+            continue
         found[word] += 1
         padded = f"^{word}$"
         for length in _PART_LENGTHS:
@@ -45,15 +50,16 @@ def _features(text: str) -> Counter[str]:
 
 
 def _rarity(documents: Sequence[Counter[str]]) -> dict[str, float]:
-    """Inverse document frequency; a feature no example has counts as rare."""
+    """Inverse document frequency."""
     seen = Counter(feature for document in documents for feature in document)
     return {feature: math.log((1 + len(documents)) / (1 + count)) + 1 for feature, count in seen.items()}
 
 
 def _weighted(features: Counter[str], rarity: Mapping[str, float]) -> dict[str, float]:
-    rarest = max(rarity.values(), default=1.0)
+    """A feature no example has counts half as much as the rarest: shop floor lines are full of machine numbers."""
+    unknown = _UNKNOWN_WEIGHT * max(rarity.values(), default=1.0)
     return {
-        feature: (1 + math.log(count)) * rarity.get(feature, rarest) * (_PART_WEIGHT if feature[0] == "~" else 1.0)
+        feature: (1 + math.log(count)) * rarity.get(feature, unknown) * (_PART_WEIGHT if feature[0] == "~" else 1.0)
         for feature, count in features.items()
     }
 

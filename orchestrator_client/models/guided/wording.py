@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from orchestrator_client.dialogue.json_values import as_object, is_list, is_object, objects_in
+from orchestrator_client.models.guided.answers import MOST_SHOWN, are_numbered, bound
 from orchestrator_client.models.guided.form import Field, Form, Option, pattern_of
 
 __all__ = ["finished", "label_of", "lines_of", "question", "summary"]
 
-_MOST_OPTIONS = 40
 _ITEM = re.compile(r"(\w+)\[(\d+)\]\.?")
 
 
@@ -46,13 +46,16 @@ def summary(form: Form, title: str) -> str:
     """Everything that was filled in, numbered, and what can be answered now."""
     numbered = [f"  {number:2d}  {label}: {value}" for number, (_, label, value) in enumerate(lines_of(form), start=1)]
     warnings = [f"Note: {warning}" for warning in form.warnings]
-    head = f"{title}: the server has checked this and would accept it. Nothing is stored yet."
+    head = f"{title}: nothing is stored yet."
     if form.problem:
         head = f"{title}: {form.problem}"
-    ways = "Answer yes to store it, the number of a line to change it, or no to think again. /cancel gives it up."
+    elif form.checked:
+        head = f"{title}: the server has checked this and would accept it. Nothing is stored yet."
+    ways = "Answer yes to store it, the number of a line to change it, or no to think again."
     if form.stage == "change":
-        ways = "Answer the number of the line to change, yes to try again, or /cancel to give it up."
-    return "\n".join([head, *numbered, *warnings, ways])
+        ways = "Answer the number of the line to change, or yes to try again."
+    more = "".join(f" add: another {_readable(path).removesuffix('s').lower()}." for path in form.closed_lists[:1])
+    return "\n".join([head, *numbered, *warnings, f"{ways}{more} /cancel gives it up."])
 
 
 def lines_of(form: Form) -> list[tuple[str, str, str]]:
@@ -81,23 +84,28 @@ def finished(tool_title: str, answer: dict[str, Any]) -> str:
 
 def _option_lines(options: Sequence[Option]) -> Iterator[str]:
     width = max((len(str(option.value)) for option in options), default=0)
-    for number, option in enumerate(options[:_MOST_OPTIONS], start=1):
-        yield f"  {number:2d}  {option.value!s:<{width}}  {option.label}".rstrip()
-    if len(options) > _MOST_OPTIONS:
-        yield f"  … and {len(options) - _MOST_OPTIONS} more; type part of the name"
+    numbered = are_numbered(options)
+    for number, option in enumerate(options[:MOST_SHOWN], start=1):
+        place = f"{number:2d}" if numbered else " "
+        yield f"  {place}  {option.value!s:<{width}}  {option.label}".rstrip()
+    if len(options) > MOST_SHOWN:
+        yield f"  … and {len(options) - MOST_SHOWN} more; type part of the name"
 
 
 def _ways(field: Field, options: Sequence[Option]) -> Iterator[str]:
     schema = field.schema
+    kind = schema.get("type")
     if options:
-        yield "number or name"
-    elif schema.get("type") in {"integer", "number"}:
+        yield "number or name" if are_numbered(options) else "one of these"
+    elif kind in {"integer", "number"}:
         low, high = schema.get("minimum"), schema.get("maximum")
-        yield "a number" + (f" from {low:g} to {high:g}" if low is not None and high is not None else "")
-    elif schema.get("type") == "array":
-        yield "several, separated by commas"
-    elif schema.get("type") == "boolean":
+        yield "a number" + (f" from {bound(low)} to {bound(high)}" if low is not None and high is not None else "")
+    elif kind == "boolean":
         yield "yes or no"
+    elif kind == "object":
+        yield "as JSON"
+    if kind == "array":
+        yield "several, separated by commas"
 
 
 def _with_problem(form: Form, text: str) -> str:

@@ -1,0 +1,287 @@
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+from referencing import Registry
+
+from orchestrator_client.agents.registry import FALLBACK_AGENT, Agent, Limits, load_agents
+from orchestrator_client.errors import ConfigurationError
+from orchestrator_client.models.guided import GuidedModel
+from orchestrator_client.models.guided.form import field_at
+from orchestrator_client.models.guided.schema import simplified
+from orchestrator_client.models.protocol import Goal
+from orchestrator_client.routing.router import Router
+
+REPOSITORY = Path(__file__).parents[3]
+SCHEMA = json.loads((REPOSITORY / "schemas" / "agent.schema.json").read_text())
+TOOLS: dict[str, dict[str, Any]] = {
+    tool["name"]: tool
+    for tool in (json.loads(path.read_text()) for path in (REPOSITORY / "schemas" / "tools").glob("*"))
+}
+SHIPPED = load_agents()
+AGENTS = pytest.mark.parametrize("agent", SHIPPED.agents.values(), ids=list(SHIPPED.agents))
+
+FRONT: dict[str, Any] = {
+    "key": "training",
+    "title": "Training",
+    "description": "Who is trained for which machine, and who needs a refresher.",
+    "examples": ["Who may run the press?", "Train a new operator", "whose training expires"],
+    "goals": [{"tool": "plan_training"}],
+}
+GENERAL = FRONT | {"key": "general", "title": "General", "kind": "conversation", "goals": []}
+
+
+def written(folder: Path, front: dict[str, Any], prompt: str = "You plan training.", name: str = "") -> Path:
+    """A definition beside a fallback agent."""
+    (folder / "general.md").write_text(f"---\n{yaml.safe_dump(GENERAL)}---\nYou chat.\n")
+    path = folder / f"{name or front['key']}.md"
+    path.write_text(f"---\n{yaml.safe_dump(front)}---\n{prompt}\n")
+    return path
+
+
+def refused(folder: Path) -> str:
+    with pytest.raises(ConfigurationError) as raised:
+        load_agents(folder)
+    assert raised.value.suggestion
+    return str(raised.value)
+
+
+def goals_on_our_server() -> Iterator[tuple[Agent, Goal, dict[str, Any]]]:
+    for agent in SHIPPED.agents.values():
+        for goal in agent.goals_on(TOOLS):
+            yield agent, goal, simplified(TOOLS[goal.tool]["inputSchema"])
+
+
+def test_the_agents_of_the_design_are_shipped_and_the_fallback_comes_last() -> None:
+    wanted = {"quality_planning", "maintenance_scheduling", "sop_creation", "issue_tracking", "general"}
+    assert wanted <= SHIPPED.agents.keys()
+    assert list(SHIPPED.agents)[-1] == FALLBACK_AGENT
+
+
+@AGENTS
+def test_a_shipped_agent_stands_in_the_file_of_its_key(agent: Agent) -> None:
+    path = REPOSITORY / "orchestrator_client" / "agents" / "definitions" / f"{agent.key}.md"
+    assert f"key: {agent.key}\n" in path.read_text()
+
+
+@AGENTS
+def test_what_an_agent_looks_up_it_may_call_and_changes_nothing(agent: Agent) -> None:
+    lookups = [choice.tool for goal in agent.goals for choice in goal.choices.values()]
+    lookups += [need.tool for need in agent.context]
+    assert set(lookups) <= agent.allowed_tools
+    assert all(TOOLS[name]["annotations"]["readOnlyHint"] for name in lookups if name in TOOLS)
+
+
+@AGENTS
+def test_an_agent_loads_only_context_the_server_can_give(agent: Agent) -> None:
+    for need in agent.context:
+        schema = TOOLS[need.tool]["inputSchema"]
+        assert need.arguments.keys() <= schema["properties"].keys()
+        assert set(schema.get("required", ())) <= need.arguments.keys()
+
+
+@AGENTS
+def test_a_task_agent_has_goals_and_a_conversation_has_neither_goals_nor_tools(agent: Agent) -> None:
+    assert bool(agent.goals) == (agent.kind == "task")
+    assert bool(agent.allowed_tools) == (agent.kind == "task")
+
+
+def test_every_field_a_goal_asks_for_is_in_its_tools_schema() -> None:
+    for agent, goal, schema in goals_on_our_server():
+        for path in (*goal.choices, *(ask.path for ask in goal.ask)):
+            concrete = path.replace("[]", "[0]")
+            assert field_at(concrete, goal, schema) is not None, f"{agent.key}: {goal.tool}.{path}"
+        for ask in goal.ask:
+            parent = ask.path.rpartition(".")[0].replace("[]", "[0]")
+            for name, value in ask.when.items():
+                neighbor = field_at(f"{parent}.{name}" if parent else name, goal, schema)
+                assert neighbor is not None
+                assert value in neighbor.schema["enum"]
+
+
+def test_every_choice_of_a_goal_fits_the_schemas_on_both_sides() -> None:
+    for agent, goal, schema in goals_on_our_server():
+        for path, choice in goal.choices.items():
+            known = TOOLS[choice.tool]["inputSchema"]["properties"]
+            assert choice.arguments.keys() <= known.keys(), f"{agent.key}: {goal.tool}.{path}"
+            for value in choice.arguments.values():
+                assert not str(value).startswith("$") or value[1:] in schema["properties"]
+
+
+def test_every_required_reference_of_a_goal_is_offered_as_a_choice() -> None:
+    for agent, goal, schema in goals_on_our_server():
+        references = {"project", "material_id"} & set(schema.get("required", ()))
+        assert references <= goal.choices.keys(), f"{agent.key}: {goal.tool}"
+
+
+def test_no_example_stands_with_two_agents() -> None:
+    owners: dict[str, set[str]] = {}
+    for option in SHIPPED.options:
+        for example in option.examples:
+            owners.setdefault(example.casefold(), set()).add(option.key)
+    assert [example for example, keys in owners.items() if len(keys) > 1] == []
+
+
+def test_the_router_learns_the_examples_of_an_agents_goals(tmp_path: Path) -> None:
+    written(tmp_path, FRONT | {"goals": [{"tool": "plan_training", "examples": ["book a course"]}]})
+    option = load_agents(tmp_path).options[0]
+    assert option.key == "training"
+    assert option.examples == (*FRONT["examples"], "book a course")
+
+
+@pytest.mark.anyio
+async def test_an_added_file_is_routed_to_without_any_code(tmp_path: Path) -> None:
+    for path in (REPOSITORY / "orchestrator_client" / "agents" / "definitions").glob("*.md"):
+        (tmp_path / path.name).write_text(path.read_text())
+    router = Router(GuidedModel(), load_agents(tmp_path).options, fallback=FALLBACK_AGENT)
+    assert (await router.route("Train the new operator", project=None)).agent != "training"
+    (tmp_path / "training.md").write_text(f"---\n{yaml.safe_dump(FRONT)}---\nYou plan training.\n")
+    router = Router(GuidedModel(), load_agents(tmp_path).options, fallback=FALLBACK_AGENT)
+    assert (await router.route("Train the new operator", project=None)).agent == "training"
+
+
+def test_every_property_of_the_schema_is_read(tmp_path: Path) -> None:
+    choice = {"tool": "get_people", "value": "id", "label": "name", "arguments": {"a": "$b"}, "where": {"on": [True]}}
+    goal = {
+        "tool": "plan_training",
+        "examples": ["book a course"],
+        "ask": [{"field": "who", "when": {"kind": "single"}}],
+        "choices": {"who": choice},
+    }
+    context = {"title": "People", "tool": "get_people", "arguments": {"shift": 1}, "fields": ["id"]}
+    limits = {"model_calls": 5, "tool_calls": 7}
+    front = FRONT | {
+        "kind": "task",
+        "tools": ["get_people"],
+        "context": [context],
+        "goals": [goal],
+        "follow_ups": ["Show the training of {who}"],
+        "limits": limits,
+    }
+    assert front.keys() == SCHEMA["properties"].keys()
+    goal_schema = SCHEMA["properties"]["goals"]["items"]["properties"]
+    assert goal.keys() == goal_schema.keys()
+    assert choice.keys() == goal_schema["choices"]["additionalProperties"]["properties"].keys()
+    assert context.keys() == SCHEMA["properties"]["context"]["items"]["properties"].keys()
+    assert limits.keys() == SCHEMA["properties"]["limits"]["properties"].keys()
+    written(tmp_path, front)
+    agent = load_agents(tmp_path)["training"]
+    assert agent.limits == Limits(5, 7)
+    assert (agent.context[0].title, agent.context[0].arguments, agent.context[0].fields) == (
+        "People",
+        {"shift": 1},
+        ("id",),
+    )
+    (read,) = agent.goals
+    assert (read.examples, read.ask[0].path, read.ask[0].when) == (("book a course",), "who", {"kind": "single"})
+    source = read.choices["who"]
+    assert (source.value, source.label, source.arguments, source.where) == ("id", "name", {"a": "$b"}, {"on": (True,)})
+    assert agent.follow_ups == ("Show the training of {who}",)
+    assert agent.prompt == "You plan training."
+
+
+def test_the_schema_is_valid_and_its_defaults_are_those_of_the_program(tmp_path: Path) -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+    limits = {name: part["default"] for name, part in SCHEMA["properties"]["limits"]["properties"].items()}
+    assert Limits(**limits) == Limits()
+    written(tmp_path, FRONT)
+    assert load_agents(tmp_path)["training"].kind == SCHEMA["properties"]["kind"]["default"]
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"key": "Training!"}, "training.md: key: 'Training!' does not match"),
+        ({"examples": ["one"]}, "training.md: examples:"),
+        ({"kind": "robot"}, "training.md: kind: 'robot' is not one of"),
+        ({"goals": []}, "training.md: goals: [] should be non-empty"),
+        ({"kind": "conversation"}, "training.md: goals:"),
+        (
+            {"colour": "red"},
+            "training.md: front matter: Additional properties are not allowed ('colour' was unexpected)",
+        ),
+        ({"goals": [{"tool": "plan_training", "ask": [{"path": "x"}]}]}, "training.md: goals.0.ask.0:"),
+        ({"follow_ups": ["Train {who"]}, "training.md: follow_ups.0:"),
+        ({"follow_ups": ["Train {0}"]}, "training.md: follow_ups.0:"),
+        ({"follow_ups": ["Train {who.name}"]}, "training.md: follow_ups.0:"),
+        ({"limits": {"model_calls": 0}}, "training.md: limits.model_calls: 0 is less than the minimum of 1"),
+    ],
+)
+def test_front_matter_that_does_not_fit_is_refused_by_name(
+    tmp_path: Path, change: dict[str, Any], complaint: str
+) -> None:
+    written(tmp_path, FRONT | change, name="training")
+    message = refused(tmp_path)
+    assert complaint in message
+    assert "schemas/agent.schema.json" in message
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"context": [{"title": "People", "tool": "get_people"}]},
+        {"goals": [{"tool": "plan_training", "choices": {"who": {"tool": "get_people", "value": "id"}}}]},
+    ],
+)
+def test_an_agent_that_looks_up_what_it_may_not_call_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
+    written(tmp_path, FRONT | change)
+    assert "training.md: context and choices use get_people, which the agent may not call" in refused(tmp_path)
+    written(tmp_path, FRONT | change | {"tools": ["get_people"]})
+    assert "get_people" in load_agents(tmp_path)["training"].allowed_tools
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"You plan training.\n", "no front matter"),
+        (b"---\nkey: training\nYou plan training.\n", "no front matter"),
+        (b"---\nkey: [\n---\nYou plan training.\n", "the front matter is not YAML"),
+        (b"---\n- key\n---\nYou plan training.\n", "is not of type 'object'"),
+        (b"---\n---\nYou plan training.\n", "is not of type 'object'"),
+        (b"---\nkey: caf\xe9\n---\nYou plan training.\n", "cannot be read"),
+    ],
+)
+def test_a_file_that_is_no_definition_is_refused_by_name(tmp_path: Path, content: bytes, complaint: str) -> None:
+    written(tmp_path, FRONT).write_bytes(content)
+    message = refused(tmp_path)
+    assert "training.md" in message
+    assert complaint in message
+
+
+def test_an_agent_without_a_prompt_is_refused(tmp_path: Path) -> None:
+    written(tmp_path, FRONT).write_text(f"---\n{yaml.safe_dump(FRONT)}---")
+    assert "training.md: the agent has no prompt" in refused(tmp_path)
+
+
+def test_a_definition_from_another_editor_is_read_all_the_same(tmp_path: Path) -> None:
+    front = FRONT | {"title": "Training ---"}
+    text = f"---  \n{yaml.safe_dump(front)}---\nYou plan.\n\n---\n\nMore.\n"
+    written(tmp_path, FRONT).write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+    agent = load_agents(tmp_path)["training"]
+    assert (agent.title, agent.prompt) == ("Training ---", "You plan.\n\n---\n\nMore.")
+
+
+def test_one_key_in_two_files_is_refused(tmp_path: Path) -> None:
+    written(tmp_path, FRONT)
+    written(tmp_path, FRONT, name="twin")
+    assert "twin.md: the agent key 'training' stands in two files" in refused(tmp_path)
+
+
+def test_a_folder_without_a_fallback_or_without_existence_is_refused(tmp_path: Path) -> None:
+    assert "has no agent 'general'" in refused(tmp_path)
+    assert "There is no folder" in refused(tmp_path / "nowhere")
+
+
+def test_only_the_goals_a_server_offers_count() -> None:
+    quality = SHIPPED["quality_planning"]
+    assert [goal.tool for goal in quality.goals_on(["get_quality_plans", "other"])] == ["get_quality_plans"]
+    assert quality.goals_on(["other"]) == ()
+
+
+def test_a_schema_that_refers_elsewhere_is_never_fetched() -> None:
+    assert "$ref" not in json.dumps(SCHEMA)
+    assert Draft202012Validator(SCHEMA, registry=Registry()).is_valid(FRONT)

@@ -1,0 +1,502 @@
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from orchestrator_client.dialogue.messages import ToolResultBlock
+from orchestrator_client.models.guided.interview import Call, Done, Interview, Say, Step
+from orchestrator_client.models.protocol import AgentBrief, AskField, ChoiceSource, Goal, ToolSpec
+
+ROW: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "spec_id": {"type": "string", "description": "Specification"},
+        "sampling": {"type": "string", "enum": ["fixed", "aql"]},
+        "sample_size": {"type": "integer", "minimum": 1, "maximum": 100},
+        "aql": {"type": "string", "enum": ["0.65", "65"]},
+        "frequency": {"type": "string", "minLength": 2},
+    },
+    "required": ["sampling", "frequency"],
+}
+PLAN: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "project": {"type": "string", "description": "Project code"},
+        "dry_run": {"type": "boolean"},
+        "title": {"type": "string", "description": "Title"},
+        "phase": {"type": "string", "enum": ["pre_launch", "production"]},
+        "rows": {"type": "array", "items": ROW, "maxItems": 5},
+        "customer": {"type": "string"},
+    },
+    "required": ["project", "title", "phase", "rows"],
+}
+PROJECTS = ChoiceSource("list_projects", "id", "name")
+SPECS = ChoiceSource("get_specs", "id", "name", {"project": "$project"}, {"state": ("released",)})
+PLAN_GOAL = Goal(
+    "create_plan",
+    examples=("create a quality plan",),
+    ask=(
+        AskField("rows[].spec_id"),
+        AskField("rows[].sample_size", {"sampling": "fixed"}),
+        AskField("rows[].aql", {"sampling": "aql"}),
+    ),
+    choices={"project": PROJECTS, "rows[].spec_id": SPECS},
+)
+LIST_GOAL = Goal("get_plans", examples=("show the quality plans",), choices={"project": PROJECTS})
+TOOLS = (
+    ToolSpec("create_plan", "Create a quality plan.\nWith rows.", PLAN),
+    ToolSpec(
+        "get_plans",
+        "Find quality plans.",
+        {"properties": {"project": {"type": "string"}}, "required": ["project"]},
+        read_only=True,
+    ),
+    ToolSpec("list_projects", "", {"properties": {"limit": {"type": "integer", "maximum": 150}}}, read_only=True),
+    ToolSpec("get_specs", "", {"properties": {"project": {"type": "string"}}}, read_only=True),
+)
+ALPHA = {"id": "ALPHA", "name": "Project Alpha"}
+BETA = {"id": "BETA", "name": "Project Beta"}
+SPEC = {"id": "SP-1", "name": "Bore", "state": "released"}
+OBSOLETE = {"id": "SP-0", "name": "Old bore", "state": "obsolete"}
+
+Answer = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def found(*items: dict[str, Any], **more: Any) -> Answer:
+    return lambda _: {"items": list(items), **more}
+
+
+def refused(message: str, **error: Any) -> Answer:
+    return lambda _: {"error": {"code": "validation", "message": message, **error}}
+
+
+def stored(arguments: dict[str, Any]) -> dict[str, Any]:
+    if arguments.get("dry_run"):
+        return {"status": "created", "dry_run": True, "record": {"id": "QP-1"}, "warnings": ["SP-2 has no row."]}
+    return {
+        "status": "created",
+        "record": {"id": "QP-1", "title": arguments["title"]},
+        "verification": {"fields_checked": 9},
+    }
+
+
+@dataclass
+class Talk:
+    """An interview and the server's side of it; what the server answers can be changed on the way."""
+
+    opening: str = "Create a quality plan"
+    goals: tuple[Goal, ...] = (PLAN_GOAL,)
+    tools: tuple[ToolSpec, ...] = TOOLS
+    known: dict[str, Any] = field(default_factory=dict[str, Any])
+    server: dict[str, Answer] = field(
+        default_factory=lambda: {
+            "list_projects": found(ALPHA, BETA),
+            "get_specs": found(SPEC, OBSOLETE),
+            "create_plan": stored,
+            "get_plans": found({"id": "QP-1"}, total=1),
+        }
+    )
+    calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list[tuple[str, dict[str, Any]]])
+    step: Step = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.interview = Interview(AgentBrief("quality", "Quality", self.goals, self.opening, self.known), self.tools)
+        self.step = self.settled(self.interview.begin())
+
+    def settled(self, step: Step) -> Step:
+        while isinstance(step, Call):
+            self.calls.append((step.tool, step.arguments))
+            answer = self.server[step.tool](step.arguments)
+            result = ToolResultBlock(tool_use_id="1", content="…", structured=answer, is_error="error" in answer)
+            step = self.interview.returned(step.form, result)
+        return step
+
+    def say(self, *texts: str) -> str:
+        """Answer one question after the other; returns what is said then."""
+        for text in texts:
+            assert isinstance(self.step, Say), self.step
+            self.step = self.settled(self.interview.heard(self.step.form, text))
+        return self.said
+
+    @property
+    def said(self) -> str:
+        assert isinstance(self.step, Say | Done)
+        return self.step.text
+
+    @property
+    def asking(self) -> str | None:
+        return self.step.form.asking
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        return self.step.form.arguments
+
+    @property
+    def writes(self) -> list[dict[str, Any]]:
+        return [arguments for tool, arguments in self.calls if tool == "create_plan" and not arguments.get("dry_run")]
+
+
+HEAD = ("1", "FC57", "production")
+FIRST_ROW = ("SP-1", "fixed", "5", "every hour")
+
+
+def at_the_summary(**options: Any) -> Talk:
+    talk = Talk(**options)
+    talk.say(*HEAD, *FIRST_ROW, "no")
+    assert talk.step.form.stage == "confirm"
+    return talk
+
+
+def test_a_form_is_filled_in_question_by_question_checked_confirmed_and_stored() -> None:
+    talk = Talk()
+    asked = [talk.asking]
+    for answer in (*HEAD, *FIRST_ROW):
+        talk.say(answer)
+        asked.append(talk.asking)
+    assert asked == [
+        "project",
+        "title",
+        "phase",
+        "rows[0].spec_id",
+        "rows[0].sampling",
+        "rows[0].sample_size",
+        "rows[0].frequency",
+        "rows[]",
+    ]
+    summary = talk.say("no")
+    assert summary.startswith("Create plan: the server has checked this and would accept it. Nothing is stored yet.")
+    assert "Note: SP-2 has no row." in summary
+    assert talk.writes == []
+    assert talk.say("yes").startswith("Created: QP-1 FC57.\nIt was read back from the system of record: 9 values")
+    assert isinstance(talk.step, Done)
+    row = {"spec_id": "SP-1", "sampling": "fixed", "sample_size": 5, "frequency": "every hour"}
+    assert talk.writes == [{"project": "ALPHA", "title": "FC57", "phase": "production", "rows": [row]}]
+
+
+def test_a_question_says_what_the_field_is_and_how_to_answer() -> None:
+    talk = Talk()
+    assert talk.said == "Project: Project code\n   1  ALPHA  Project Alpha\n   2  BETA   Project Beta\n(number or name)"
+    assert talk.say("1") == "Title: Title"
+    assert (
+        talk.say("FC57", "production")
+        == "Row 1 · Spec id: Specification\n   1  SP-1  Bore\n(number or name; - to leave it out)"
+    )
+    assert talk.say("1", "fixed") == "Row 1 · Sample size\n(a number from 1 to 100)"
+
+
+def test_a_wrong_answer_is_explained_at_once_and_the_question_can_be_shown_again() -> None:
+    talk = Talk()
+    question = talk.said
+    assert talk.say("Delta") == "'Delta' is not in the list. ? shows the list again. (? shows the question again)"
+    assert talk.say("?") == question
+    assert talk.asking == "project"
+
+
+def test_an_optional_field_can_be_left_out() -> None:
+    talk = Talk()
+    talk.say(*HEAD, "-")
+    assert talk.asking == "rows[0].sampling"
+    talk.say("fixed", "5", "every hour", "no", "yes")
+    assert "spec_id" not in talk.writes[0]["rows"][0]
+
+
+def test_a_required_field_cannot_be_left_out() -> None:
+    talk = Talk()
+    assert "This needs an answer." in talk.say("1", "")
+    assert talk.asking == "title"
+
+
+def test_a_condition_decides_which_field_is_asked() -> None:
+    talk = Talk()
+    talk.say(*HEAD, "SP-1", "aql")
+    assert talk.asking == "rows[0].aql"
+    assert "  0.65\n" in talk.said
+    assert "(one of these)" in talk.said
+
+
+def test_a_later_item_offers_the_answers_of_the_one_before_but_not_its_identity() -> None:
+    talk = Talk()
+    talk.say(*HEAD, *FIRST_ROW, "yes")
+    assert talk.asking == "rows[1].spec_id"
+    assert "Enter for" not in talk.said
+    talk.say("-")
+    assert "(number or name; Enter for fixed)" in talk.said
+    assert "Enter for 5" in talk.say("")
+    assert "Enter for every hour" in talk.say("=")
+    talk.say("once a shift", "no", "yes")
+    assert talk.writes[0]["rows"][1] == {"sampling": "fixed", "sample_size": 5, "frequency": "once a shift"}
+
+
+def test_no_at_the_summary_stores_nothing_and_yes_asks_the_server_again() -> None:
+    talk = at_the_summary()
+    assert talk.say("no").startswith("Create plan: Nothing was stored.")
+    assert talk.writes == []
+    assert "would accept it" in talk.say("yes")
+    assert talk.writes == []
+    talk.say("yes")
+    assert len(talk.writes) == 1
+
+
+@pytest.mark.parametrize("answer", ["maybe", "0", "99", "", "yes please do"])
+def test_anything_but_yes_stores_nothing(answer: str) -> None:
+    talk = at_the_summary()
+    talk.say(answer)
+    assert talk.writes == []
+    assert talk.step.form.stage == "change"
+
+
+def test_a_line_of_the_summary_can_be_changed_and_keeps_its_place() -> None:
+    talk = at_the_summary()
+    before = [line for line in talk.said.splitlines() if line.startswith("   ")]
+    talk.say("2")
+    assert talk.asking == "title"
+    after = [line for line in talk.say("FC57 rev B").splitlines() if line.startswith("   ")]
+    assert before[1] == "   2  Title: FC57"
+    assert after == [before[0], "   2  Title: FC57 rev B", *before[2:]]
+
+
+def test_a_change_drops_the_answers_that_hung_on_it() -> None:
+    talk = at_the_summary()
+    talk.say("5", "aql")
+    assert talk.asking == "rows[0].aql"
+    talk.say("0.65", "yes")
+    assert talk.writes[0]["rows"][0] == {"spec_id": "SP-1", "sampling": "aql", "aql": "0.65", "frequency": "every hour"}
+
+
+def test_an_optional_line_can_be_taken_out_at_the_summary() -> None:
+    talk = at_the_summary()
+    assert "- to leave it out" in talk.say("4")
+    talk.say("-", "yes")
+    assert "spec_id" not in talk.writes[0]["rows"][0]
+
+
+def test_another_item_can_be_added_at_the_summary() -> None:
+    talk = at_the_summary()
+    assert "add: another row." in talk.said
+    talk.say("add")
+    assert talk.asking == "rows[1].spec_id"
+    talk.say("-", "", "", "", "no", "yes")
+    assert len(talk.writes[0]["rows"]) == 2
+
+
+def test_a_full_list_asks_for_no_more() -> None:
+    talk = Talk()
+    talk.say(*HEAD, *FIRST_ROW)
+    for _ in range(4):
+        talk.say("yes", "-", "", "", "")
+    assert talk.step.form.stage == "confirm"
+    assert len(talk.values["rows"]) == 5
+
+
+def test_a_server_that_objects_to_a_nested_field_has_it_asked_again() -> None:
+    talk = Talk()
+    talk.server["create_plan"] = refused("5 is not enough.", field="rows[0].sample_size", suggestion="Take 8.")
+    said = talk.say(*HEAD, *FIRST_ROW, "no")
+    assert talk.asking == "rows[0].sample_size"
+    assert said.startswith("5 is not enough. Take 8.\nRow 1 · Sample size")
+    talk.server["create_plan"] = stored
+    assert "would accept it" in talk.say("8")
+    assert list(talk.values["rows"][0]) == ["spec_id", "sampling", "sample_size", "frequency"]
+
+
+def test_a_field_the_server_objects_to_can_be_left_out_if_the_schema_lets_it() -> None:
+    talk = Talk()
+    talk.server["create_plan"] = refused("There is no such customer.", field="customer")
+    talk.say(*HEAD, *FIRST_ROW, "no")
+    assert talk.asking == "customer"
+    talk.server["create_plan"] = stored
+    assert "would accept it" in talk.say("-")
+
+
+@pytest.mark.parametrize("where", [{}, {"field": "rows"}, {"field": "rows[0]"}, {"field": "nonsense"}, {"field": 7}])
+def test_an_objection_that_names_no_field_lets_the_person_choose_and_loses_nothing(where: dict[str, Any]) -> None:
+    talk = Talk()
+    talk.server["create_plan"] = refused("It exists already.", **where)
+    said = talk.say(*HEAD, *FIRST_ROW, "no")
+    assert said.startswith("Create plan: It exists already.")
+    assert talk.step.form.stage == "change"
+    assert talk.values["rows"][0]["frequency"] == "every hour"
+    talk.server["create_plan"] = stored
+    assert "would accept it" in talk.say("yes")
+
+
+def test_an_objection_after_the_yes_is_handled_the_same_way() -> None:
+    talk = at_the_summary()
+    talk.server["create_plan"] = refused("The title is taken.", field="title", alternatives=["FC57 A", "FC57 B"])
+    assert talk.say("yes").startswith("The title is taken. Close to it: FC57 A, FC57 B.\nTitle: Title")
+    talk.server["create_plan"] = stored
+    talk.say("FC57 C")
+    assert len(talk.writes) == 1
+    assert talk.step.form.stage == "confirm"
+
+
+def test_an_error_that_says_nothing_is_still_an_answer() -> None:
+    talk = Talk()
+    talk.server["create_plan"] = lambda _: {"error": "boom"}
+    assert talk.say(*HEAD, *FIRST_ROW, "no").startswith("Create plan: …")
+
+
+def test_a_write_without_a_dry_run_is_still_confirmed_before_it_is_made() -> None:
+    schema = {**PLAN, "properties": {name: part for name, part in PLAN["properties"].items() if name != "dry_run"}}
+    talk = Talk(tools=(ToolSpec("create_plan", "Create.", schema), *TOOLS[1:]))
+    summary = talk.say(*HEAD, *FIRST_ROW, "no")
+    assert summary.startswith("Create plan: nothing is stored yet.")
+    assert talk.writes == []
+    talk.say("no", "yes")
+    assert talk.writes == []
+    talk.say("yes")
+    assert len(talk.writes) == 1
+
+
+def test_a_read_is_made_at_once() -> None:
+    talk = Talk("show the quality plans of Alpha", goals=(LIST_GOAL,))
+    assert isinstance(talk.step, Done)
+    assert talk.calls[-1] == ("get_plans", {"project": "ALPHA"})
+    assert talk.said == "Get plans: 1 found."
+
+
+def test_the_opening_message_fills_in_what_it_names() -> None:
+    talk = Talk("Create a quality plan for Project Beta, production")
+    assert talk.asking == "title"
+    talk.say("RC38")
+    assert talk.values == {"project": "BETA", "title": "RC38", "phase": "production"}
+    assert talk.asking == "rows[0].spec_id"
+
+
+@pytest.mark.parametrize("opening", ["a quality plan for Alpha or Beta", "a quality plan for the alphabet"])
+def test_two_candidates_or_none_are_asked_for(opening: str) -> None:
+    assert Talk(opening).asking == "project"
+
+
+def test_the_project_of_the_session_is_taken_unless_the_message_names_another() -> None:
+    assert Talk(known={"project": "ALPHA"}).values == {"project": "ALPHA"}
+    assert Talk(known={"project": "project alpha"}).values == {"project": "ALPHA"}
+    assert Talk("a quality plan for Beta", known={"project": "ALPHA"}).values == {"project": "BETA"}
+    assert Talk(known={"project": "GAMMA"}).asking == "project"
+
+
+def test_a_figure_in_the_opening_is_no_value_of_a_list_of_figures() -> None:
+    schema = {
+        "properties": {"lot_size": {"type": "integer"}, "aql": ROW["properties"]["aql"]},
+        "required": ["lot_size", "aql"],
+    }
+    tools = (ToolSpec("compute", "", schema, read_only=True),)
+
+    def asked(opening: str) -> Talk:
+        talk = Talk(opening, goals=(Goal("compute"),), tools=tools, server={"compute": found()})
+        talk.say("400")
+        return talk
+
+    assert asked("how many of a lot of 65").asking == "aql"
+    assert asked("sampling plan for AQL 0.65").calls == [("compute", {"lot_size": 400, "aql": "0.65"})]
+
+
+def test_items_of_a_list_are_not_guessed_from_the_opening() -> None:
+    talk = Talk("Create a quality plan for Alpha with SP-1, fixed")
+    talk.say("FC57", "production")
+    assert talk.asking == "rows[0].spec_id"
+
+
+def test_a_look_up_asks_for_one_large_page_and_keeps_only_what_may_be_chosen() -> None:
+    talk = Talk()
+    assert talk.calls == [("list_projects", {"limit": 150})]
+    assert "SP-0" not in talk.say(*HEAD)
+    assert talk.calls[-1] == ("get_specs", {"project": "ALPHA"})
+
+
+def test_a_look_up_that_fails_leaves_the_question_open_for_any_answer() -> None:
+    talk = Talk(
+        server={"list_projects": refused("The store is away."), "create_plan": stored, "get_specs": found(SPEC)}
+    )
+    assert talk.said == "Project: Project code"
+    talk.say("ALPHA")
+    assert talk.values == {"project": "ALPHA"}
+
+
+def test_a_look_up_with_more_than_one_page_takes_names_it_did_not_see() -> None:
+    many = [{"id": f"P-{number}", "name": "Pilot"} for number in range(150)]
+    talk = Talk(server={"list_projects": found(*many, total=400), "get_specs": found(), "create_plan": stored})
+    talk.say("P-399")
+    assert talk.values == {"project": "P-399"}
+    assert talk.asking == "title"
+
+
+def test_more_than_forty_options_are_cut_and_found_by_name() -> None:
+    many = [{"id": f"P-{number}", "name": f"Pilot {number}"} for number in range(60)]
+    talk = Talk(server={"list_projects": found(*many, total=60), "get_specs": found(), "create_plan": stored})
+    assert "  40  P-39" in talk.said
+    assert "P-40" not in talk.said
+    assert "… and 20 more; type part of the name" in talk.said
+    assert "There is no number 41." in talk.say("41")
+    talk.say("pilot 55")
+    assert talk.values == {"project": "P-55"}
+
+
+def test_an_unclear_wish_is_asked_back_with_the_goals() -> None:
+    talk = Talk("quality", goals=(PLAN_GOAL, LIST_GOAL))
+    assert talk.said == (
+        "What would you like to do?\n  1  Create a quality plan.\n  2  Find quality plans.\n(number or name)"
+    )
+    assert "'dance' is not in the list." in talk.say("dance")
+    talk.say("2")
+    assert talk.asking == "project"
+    assert talk.step.form.goal == "get_plans"
+
+
+def test_a_clear_wish_picks_its_goal() -> None:
+    assert Talk("show the quality plans please", goals=(PLAN_GOAL, LIST_GOAL)).step.form.goal == "get_plans"
+    assert Talk("please create a quality plan", goals=(PLAN_GOAL, LIST_GOAL)).step.form.goal == "create_plan"
+
+
+EVERY_TYPE: dict[str, Any] = {
+    "properties": {
+        "text": {"type": "string"},
+        "whole": {"type": ["integer", "null"]},
+        "figure": {"anyOf": [{"type": "number"}, {"type": "null"}]},
+        "flag": {"type": "boolean"},
+        "one_of": {"enum": ["a", "b"]},
+        "several": {"type": "array", "items": {"type": "string", "enum": ["x", "y"]}},
+        "numbers": {"type": "array", "items": {"type": "integer"}},
+        "place": {"$ref": "#/$defs/Place"},
+        "steps": {"type": "array", "items": {"$ref": "#/$defs/Step"}, "minItems": 2},
+        "any": {"type": "object"},
+    },
+    "$defs": {
+        "Place": {"type": "object", "properties": {"site": {"type": "string"}}, "required": ["site"]},
+        "Step": {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]},
+    },
+    "required": ["text", "whole", "figure", "flag", "one_of", "several", "numbers", "place", "steps", "any"],
+}
+
+
+def test_every_type_of_a_schema_can_be_asked_for() -> None:
+    received: list[dict[str, Any]] = []
+
+    def take(arguments: dict[str, Any]) -> dict[str, Any]:
+        received.append(arguments)
+        return {"status": "done"}
+
+    talk = Talk(goals=(Goal("do"),), tools=(ToolSpec("do", "Do.", EVERY_TYPE),), server={"do": take})
+    talk.say("t", "7", "0,5", "yes", "b", "1, y", "1,2", "LAK", "cut", "drill", "yes", "ream", "no", '{"k": 1}', "yes")
+    assert talk.said == "Do:\n  Status: done"
+    assert received == [
+        {
+            "text": "t",
+            "whole": 7,
+            "figure": 0.5,
+            "flag": True,
+            "one_of": "b",
+            "several": ["x", "y"],
+            "numbers": [1, 2],
+            "place": {"site": "LAK"},
+            "steps": [{"name": "cut"}, {"name": "drill"}, {"name": "ream"}],
+            "any": {"k": 1},
+        }
+    ]
+
+
+def test_every_call_of_a_form_has_its_own_number() -> None:
+    talk = at_the_summary()
+    talk.say("no", "yes", "yes")
+    assert talk.step.form.calls == len(talk.calls)
