@@ -1,6 +1,6 @@
 """Shows one turn as it happens: the agent, streamed text, a line per tool call, tables of what was found."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -24,10 +24,11 @@ __all__ = ["TurnView"]
 
 
 class TurnView:
-    """A listener for one turn. `progress` shows that something is under way, on a terminal only."""
+    """A listener for one turn. On a terminal it also shows that something is under way."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._found: dict[str, Any] = {}
         self._in_text = False
         self._status: Status | None = None
         self._busy("thinking")
@@ -59,6 +60,8 @@ class TurnView:
         if turn.repeated:
             self._console.print(plain(turn.reply), highlight=False, markup=False)
         if turn.outcome == "completed":
+            for table in tables_of(self._found, self._console):
+                self._console.print(table)
             self._console.print("[green]✓ done[/green]")
         if turn.suggestions:
             self._console.print("[dim]Next you could say:[/dim]")
@@ -77,8 +80,7 @@ class TurnView:
         how = " (dry run)" if answer.get("dry_run") else " (already done before)" if event.replayed else ""
         self._line(f"[dim]  ✓ {harmless(event.tool)}{how}[/dim]")
         if event.goal and not answer.get("dry_run"):
-            for table in tables_of(answer, self._console):
-                self._console.print(table)
+            self._found = answer  # the last one is what the task was about; those before it were look-ups
 
     def _line(self, markup: str) -> None:
         self._break()

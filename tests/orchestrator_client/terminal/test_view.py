@@ -64,12 +64,20 @@ def test_a_tool_call_is_one_line(event: ToolFinished, line: str) -> None:
     assert shown(event).splitlines() == [line]
 
 
-def test_what_a_goal_has_found_is_shown_as_a_table() -> None:
-    assert shown(finished("get_issues", answer={"items": [{"id": "ISS-1"}]})).split() == [
-        "✓",
-        "get_issues",
+def test_what_the_goal_has_found_is_shown_as_a_table_and_a_look_up_before_it_is_not() -> None:
+    said = shown(
+        finished("list_projects", answer={"items": [{"id": "ALPHA"}]}),
+        finished("get_issues", answer={"items": [{"id": "ISS-1"}]}),
+        TextPiece("1 found."),
+        end=turn(outcome="completed"),
+    )
+    assert [line.strip() for line in said.splitlines()] == [
+        "✓ list_projects",
+        "✓ get_issues",
+        "1 found.",
         "id",
         "ISS-1",
+        "✓ done",
     ]
 
 
