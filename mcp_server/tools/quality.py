@@ -43,7 +43,7 @@ _ENDED = (PlanState.SUPERSEDED, PlanState.WITHDRAWN)
 
 
 class CreateQualityPlan(WriteRequest):
-    title: Annotated[str, Field(min_length=3, max_length=120, description="Title")]
+    title: Annotated[str, Field(min_length=3, max_length=120, description="Name of the plan")]
     phase: Annotated[Phase, Field(description="Phase of the control plan")]
     material_id: Annotated[Code, Field(description="Part or material the plan is for")]
     rows: Annotated[tuple[PlanRow, ...], Field(min_length=1, max_length=200, description="One a characteristic")]
