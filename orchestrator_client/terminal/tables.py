@@ -8,7 +8,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 
 from orchestrator_client.dialogue.json_values import objects_in
-from orchestrator_client.terminal.plain import harmless, plain
+from orchestrator_client.terminal.plain import harmless
 
 __all__ = ["tables_of"]
 
@@ -81,4 +81,4 @@ def _is_plain(value: object) -> bool:
 def _text(value: object) -> str:
     if value is None:
         return ""
-    return ("yes" if value else "no") if isinstance(value, bool) else plain(str(value))
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)

@@ -1,6 +1,6 @@
 """One turn in a process of its own that kills itself at a given point.
 
-python -m tests.support.turn_process DATA_DIR SESSION MESSAGE POINT guided|scripted
+python -m tests.support.turn_process DATA_DIR SESSION MESSAGE POINT
 """
 
 import os
@@ -15,7 +15,6 @@ import anyio
 from orchestrator_client.agents.registry import load_agents
 from orchestrator_client.dialogue.messages import Message
 from orchestrator_client.dialogue.state import SessionState
-from orchestrator_client.models.guided import GuidedModel
 from orchestrator_client.models.scripted import ScriptedModel, call, reply, route
 from orchestrator_client.orchestrator import Orchestrator
 from orchestrator_client.sessions.store import MessageKind, SessionStore, StoredTurn
@@ -65,10 +64,10 @@ class DyingStore(SessionStore):
         die()
 
 
-async def main(data_dir: str, session: str, message: str, point: Point, model_name: str) -> None:
+async def main(data_dir: str, session: str, message: str, point: Point) -> None:
     store = await DyingStore.open(Path(data_dir) / "sessions.sqlite3")
     store.point = point
-    model = GuidedModel() if model_name == "guided" else ScriptedModel(SCRIPT)
+    model = ScriptedModel(SCRIPT)
     async with ToolConnection(our_server(Path(data_dir))) as connection:
         orchestrator = Orchestrator(
             model=model, routing_model=model, agents=load_agents(), connection=connection, store=store

@@ -228,7 +228,7 @@ class Interview:
         """The choices of the open field arrived, or could not be had: then any answer is taken and checked later."""
         field = self._open_field(form)
         choice = None if field is None else field.choice
-        if choice is None or result.is_error:
+        if choice is None:
             return self._proceed(form.but(looked_up=()))
         answer = result.structured or {}
         items = objects_in(answer.get("items"))

@@ -2,9 +2,11 @@ import sqlite3
 import sys
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 import pytest
 from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
@@ -161,6 +163,21 @@ async def test_a_hundred_sessions_at_once_wait_for_each_other_and_none_fails(pat
         for name in names:
             assert [entry.message.text for entry in await store.log(name)] == [name]
             assert (await store.turns(name))[0].result == {"of": name}
+
+
+async def test_writes_that_wait_for_another_program_leave_the_worker_threads_free(path: Path) -> None:
+    async with opened(path, busy_timeout_s=LIMIT_S) as store:
+        turn = await begun(store)
+        with closing(sqlite3.connect(path)) as other, anyio.fail_after(LIMIT_S):
+            other.execute("BEGIN EXCLUSIVE")
+            async with anyio.create_task_group() as tasks:
+                for _ in range(60):
+                    tasks.start_soon(partial(store.step, turn, task_id="t", messages=[("person", user("x"))]))
+                await anyio.wait_all_tasks_blocked()
+                taken = anyio.to_thread.current_default_thread_limiter().borrowed_tokens
+                other.rollback()
+        assert taken == 1
+        assert len(await store.log("s1")) == 60
 
 
 async def test_a_cancelled_step_is_stored_whole_or_not_at_all(path: Path) -> None:
