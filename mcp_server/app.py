@@ -46,7 +46,6 @@ class ShopfloorServer(MCPServer[dict[str, Any]]):
             cache_hints={"tools/list": CacheHint(ttl_ms=_TOOLS_TTL_MS, scope="public")},
             log_level="WARNING",
         )
-        self.backend = backend
         self.pipeline = Pipeline(backend, clock)
         self._named = {tool.name: tool for tool in tools}
         self._published = published_tools(tools)

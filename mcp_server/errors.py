@@ -6,7 +6,6 @@ ToolFailure
 ├── NotFound              not_found            the caller: no such record; alternatives are close matches
 ├── Ambiguous             ambiguous            the caller: several records fit; alternatives are the candidates
 ├── Conflict              conflict             the caller: it exists already, or the key was used for something else
-├── NotAllowed            permission           the operator
 ├── BackendUnavailable    backend_unavailable  nobody now: wait and retry
 ├── DeadlineExceeded      deadline_exceeded    nobody now: nothing was stored, retry
 ├── OutcomeUnknown        outcome_unknown      the caller: read before writing again
@@ -27,7 +26,6 @@ __all__ = [
     "DeadlineExceeded",
     "InternalError",
     "InvalidInput",
-    "NotAllowed",
     "NotFound",
     "OutcomeUnknown",
     "RuleViolated",
@@ -105,10 +103,6 @@ class Ambiguous(ToolFailure):
 
 class Conflict(ToolFailure):
     code = "conflict"
-
-
-class NotAllowed(ToolFailure):
-    code = "permission"
 
 
 class BackendUnavailable(ToolFailure):

@@ -1,4 +1,4 @@
-"""Builds an orchestrator from settings, and takes it down again. One function, no logic of its own."""
+"""Builds what the settings name (model, tool server, session store, agents) and takes it down again."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager

@@ -6,6 +6,7 @@ A rule answers with `Finding`s; whether one stops the plan is written in the fin
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from mcp_server.domain import limits
 from mcp_server.domain.records import ControlMethod, Gauge, PlanRow, Sampling, Spec, SpecialClass
 from mcp_server.domain.sampling import PREFERRED_AQLS
 
@@ -119,7 +120,7 @@ def _identity(row: PlanRow) -> list[Finding]:
 
 
 def _limits(row: PlanRow) -> list[Finding]:
-    if row.lsl is not None and row.usl is not None and row.lsl >= row.usl:
+    if limits.are_reversed(row.lsl, row.usl):
         return [
             Finding(
                 "lsl",
@@ -127,11 +128,7 @@ def _limits(row: PlanRow) -> list[Finding]:
                 "Swap or correct the limits; leave one out if the characteristic is one-sided.",
             )
         ]
-    if row.nominal is None:
-        return []
-    below = row.lsl is not None and row.nominal < row.lsl
-    above = row.usl is not None and row.nominal > row.usl
-    if not (below or above):
+    if not limits.excludes(row.lsl, row.usl, row.nominal):
         return []
     return [Finding("nominal", f"nominal {row.nominal:g} is outside the limits", "Correct nominal, lsl or usl.")]
 

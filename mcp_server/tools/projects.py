@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from mcp_server.backends.base import Query
+from mcp_server.domain import limits
 from mcp_server.domain.issues import OPEN_STATES
 from mcp_server.domain.records import (
     SHARED,
@@ -273,13 +274,11 @@ async def _counts(call: ToolCall, project: Project) -> dict[str, int]:
 
 def _data_quality(spec: Spec) -> tuple[str, ...]:
     found: list[str] = []
-    if spec.lsl is not None and spec.usl is not None and spec.lsl >= spec.usl:
+    if limits.are_reversed(spec.lsl, spec.usl):
         found.append("lsl is not below usl")
     if spec.data_type == "variable" and spec.lsl is None and spec.usl is None:
         found.append("no limit on either side")
-    low = spec.nominal is not None and spec.lsl is not None and spec.nominal < spec.lsl
-    high = spec.nominal is not None and spec.usl is not None and spec.nominal > spec.usl
-    if low or high:
+    if limits.excludes(spec.lsl, spec.usl, spec.nominal):
         found.append("nominal is outside the limits")
     return tuple(found)
 
