@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Generic, Protocol, TypeVar
 
+from pydantic import BaseModel
+
 from mcp_server.domain.records import Record
 
 __all__ = ["AuditEntry", "Backend", "Capabilities", "Page", "Query", "Reader", "StoredCall", "UnitOfWork"]
 
 R = TypeVar("R", bound=Record)
+Item = TypeVar("Item", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +21,8 @@ class Query:
     """Which records of one kind, and which page of them.
 
     `among` maps a field to its allowed values; `text` is looked for in id and name-like fields, without case;
-    `since` and `until` bound a date field, inclusive. Records come in the order of their ids, after the id `after`.
+    `since` and `until` bound a date field, inclusive. Records come in the order of their keys, after the key `after`,
+    or backwards when `descending`.
     """
 
     among: Mapping[str, Sequence[Any]] = field(default_factory=dict[str, Sequence[Any]])
@@ -27,13 +31,14 @@ class Query:
     until: Mapping[str, date | datetime] = field(default_factory=dict[str, "date | datetime"])
     after: str | None = None
     limit: int | None = None
+    descending: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[R]):
-    """`total` counts all records of the query, `next_after` is the id to go on after, or None at the end."""
+class Page(Generic[Item]):
+    """`total` counts all records of the query, `next_after` is the key to go on after, or None at the end."""
 
-    items: tuple[R, ...]
+    items: tuple[Item, ...]
     total: int
     next_after: str | None
 
@@ -81,7 +86,7 @@ class Reader(Protocol):
 
     async def find(self, kind: type[R], query: Query) -> Page[R]: ...
 
-    async def get(self, kind: type[R], record_id: str) -> R | None: ...
+    async def get(self, kind: type[R], key: str) -> R | None: ...
 
 
 class UnitOfWork(Reader, Protocol):
@@ -93,11 +98,21 @@ class UnitOfWork(Reader, Protocol):
 
     async def insert(self, record: Record) -> None: ...
 
+    async def replace(self, record: Record) -> None:
+        """Store another state of the record with this key.
+
+        Raises:
+            Conflict: there is no such record.
+        """
+        ...
+
     async def recall(self, principal: str, tool: str, key: str, now: datetime) -> StoredCall | None:
         """The stored answer under a key, unless it has expired."""
         ...
 
-    async def remember(self, call: StoredCall) -> None: ...
+    async def remember(self, call: StoredCall) -> None:
+        """Keep the answer of a call; one kept under the same key is forgotten, and so is what has expired."""
+        ...
 
     async def audit(self, entry: AuditEntry) -> int:
         """Append an audit row and return its number."""

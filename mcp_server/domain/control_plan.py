@@ -7,16 +7,31 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mcp_server.domain import limits
-from mcp_server.domain.records import ControlMethod, Gauge, PlanRow, Sampling, Spec, SpecialClass
+from mcp_server.domain.records import (
+    ControlMethod,
+    Gauge,
+    Machine,
+    MachineStatus,
+    Phase,
+    PlanRow,
+    Sampling,
+    Spec,
+    SpecialClass,
+)
 from mcp_server.domain.sampling import PREFERRED_AQLS
 
-__all__ = ["Coverage", "Finding", "check_gauge", "check_row", "complete_row", "coverage"]
+__all__ = ["Coverage", "Finding", "check_gauge", "check_machine", "check_row", "complete_row", "coverage"]
 
 MAX_GRR_PCT = 30.0
 """Gauge R&R above this share of the tolerance is unacceptable (AIAG MSA, 4th edition)."""
+GOOD_GRR_PCT = 10.0
+"""Below it a gauge is acceptable; from here to `MAX_GRR_PCT` only on conditions (AIAG MSA, 4th edition)."""
 MIN_NDC = 5
 RESOLUTION_SHARE = 10
 """A gauge should resolve a tenth of the tolerance (rule of thumb, so a warning)."""
+
+FROM_SPEC = ("operation", "characteristic", "kind", "unit", "nominal", "lsl", "usl", "special_class")
+"""What a row takes from the specification it names; so does `technique`, from the specification's gauge."""
 
 _IDENTITY = ("operation", "characteristic", "kind")
 _CC_METHODS = {ControlMethod.SPC_CHART, ControlMethod.ERROR_PROOFING, ControlMethod.AUTOMATIC_GAUGING}
@@ -47,8 +62,7 @@ def complete_row(row: PlanRow, spec: Spec | None) -> PlanRow:
     if row.sampling is Sampling.AQL and row.inspection_level is None:
         defaults["inspection_level"] = "II"
     if spec is not None:
-        names = ("operation", "characteristic", "kind", "unit", "nominal", "lsl", "usl", "special_class")
-        defaults |= {name: getattr(spec, name) for name in names if getattr(row, name) is None}
+        defaults |= {name: getattr(spec, name) for name in FROM_SPEC if getattr(row, name) is None}
         if row.technique is None:
             defaults["technique"] = spec.gauge
     return row.model_copy(update=defaults)
@@ -62,6 +76,14 @@ def check_row(row: PlanRow, spec: Spec | None) -> list[Finding]:
 def check_gauge(row: PlanRow, gauge: Gauge, *, overdue: bool) -> list[Finding]:
     """Whether the gauge can judge the characteristic."""
     return [*_repeatability(gauge), *(_calibration(gauge) if overdue else ()), *_resolution(row, gauge)]
+
+
+def check_machine(machine: Machine, phase: Phase) -> list[Finding]:
+    """Series parts come from machines that production has accepted."""
+    if phase is not Phase.PRODUCTION or machine.status is not MachineStatus.COMMISSIONING:
+        return []
+    new = f"{machine.id} ({machine.name}) is still commissioning, and this is a production plan"
+    return [Finding("machine_id", new, "Release the machine first, or plan for pre_launch.", stops=False)]
 
 
 def coverage(specs: Iterable[Spec], rows: Iterable[PlanRow]) -> Coverage:
@@ -81,6 +103,16 @@ def _repeatability(gauge: Gauge) -> list[Finding]:
                 f"{gauge.id} has a gauge R&R of {gauge.grr_pct:g} % of tolerance; "
                 f"more than {MAX_GRR_PCT:g} % is not acceptable",
                 "Choose another gauge, or improve this one and repeat the study.",
+            )
+        )
+    elif gauge.grr_pct is not None and gauge.grr_pct >= GOOD_GRR_PCT:
+        found.append(
+            Finding(
+                "gauge_id",
+                f"{gauge.id} has a gauge R&R of {gauge.grr_pct:g} % of tolerance; "
+                f"{GOOD_GRR_PCT:g} to {MAX_GRR_PCT:g} % is acceptable only if documented and approved by the customer",
+                "Document why it will do and get the customer's approval, or use a better gauge.",
+                stops=False,
             )
         )
     if gauge.ndc is not None and gauge.ndc < MIN_NDC:

@@ -15,6 +15,7 @@ from typing import Literal, get_args
 from mcp_server.domain.records import InspectionLevel, PreferredAql
 
 __all__ = [
+    "HIGHEST_PERCENT",
     "MAX_LOT_SIZE",
     "PREFERRED_AQLS",
     "STANDARD",
@@ -28,6 +29,8 @@ __all__ = [
 SamplingSeverity = Literal["normal", "tightened", "reduced"]
 STANDARD = "ANSI/ASQ Z1.4 (MIL-STD-105E) single sampling"
 MAX_LOT_SIZE = 1_000_000_000
+HIGHEST_PERCENT = 10
+"""An AQL above it is nonconformities per 100 units and no percentage (4.7 of the standard)."""
 
 PREFERRED_AQLS: tuple[PreferredAql, ...] = get_args(PreferredAql)
 

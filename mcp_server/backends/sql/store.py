@@ -12,7 +12,8 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from mcp_server.backends.base import AuditEntry, Capabilities, Page, Query, StoredCall
 from mcp_server.backends.sql import tables
 from mcp_server.backends.sql.engine import Connection, SqliteFile, is_damage
-from mcp_server.backends.sql.mapping import SEARCHED, TABLES, plan_row_values, record_from, values_of
+from mcp_server.backends.sql.mapping import SEARCHED, plan_row_values, record_from, values_of
+from mcp_server.backends.sql.tables import TABLES
 from mcp_server.domain.records import QualityPlan, Record
 from mcp_server.errors import BackendUnavailable, Conflict, InternalError
 
@@ -56,32 +57,35 @@ class SqlReader:
         total = (
             await self._connection.execute(sa.select(sa.func.count()).select_from(table).where(*wanted))
         ).scalar_one()
-        page = sa.select(table).where(*wanted).order_by(table.c.id)
+        key = _key(table)
+        page = sa.select(table).where(*wanted).order_by(key.desc() if query.descending else key)
         if query.after is not None:
-            page = page.where(table.c.id > query.after)
+            page = page.where(key < query.after if query.descending else key > query.after)
         if query.limit is not None:
             page = page.limit(query.limit + 1)
         rows = (await self._connection.execute(page)).mappings().all()
         shown = rows if query.limit is None else rows[: query.limit]
         items = await self._records(kind, shown)
-        return Page(items=items, total=total, next_after=items[-1].id if len(rows) > len(shown) else None)
+        return Page(items=items, total=total, next_after=items[-1].key if len(rows) > len(shown) else None)
 
-    async def get(self, kind: type[R], record_id: str) -> R | None:
+    async def get(self, kind: type[R], key: str) -> R | None:
         table = TABLES[kind]
-        rows = (await self._connection.execute(sa.select(table).where(table.c.id == record_id))).mappings().all()
+        rows = (await self._connection.execute(sa.select(table).where(_key(table) == key))).mappings().all()
         found = await self._records(kind, rows)
         return found[0] if found else None
 
     async def _records(self, kind: type[R], rows: Sequence[Mapping[Any, Any]]) -> tuple[R, ...]:
-        children = await self._plan_rows([row["id"] for row in rows]) if kind is QualityPlan else {}
-        return tuple(_record(kind, row, children.get(row["id"], ())) for row in rows)
+        if kind is not QualityPlan:
+            return tuple(_record(kind, row) for row in rows)
+        children = await self._plan_rows([row["key"] for row in rows])
+        return tuple(_record(kind, row, children.get(row["key"], ())) for row in rows)
 
-    async def _plan_rows(self, plan_ids: Sequence[str]) -> dict[str, list[Mapping[Any, Any]]]:
+    async def _plan_rows(self, plan_keys: Sequence[str]) -> dict[str, list[Mapping[Any, Any]]]:
         table = tables.quality_plan_rows
-        query = sa.select(table).where(table.c.plan_id.in_(plan_ids)).order_by(table.c.plan_id, table.c.position)
+        query = sa.select(table).where(table.c.plan_key.in_(plan_keys)).order_by(table.c.plan_key, table.c.position)
         found: dict[str, list[Mapping[Any, Any]]] = {}
         for row in (await self._connection.execute(query)).mappings():
-            found.setdefault(row["plan_id"], []).append(row)
+            found.setdefault(row["plan_key"], []).append(row)
         return found
 
 
@@ -102,6 +106,19 @@ class SqlUnitOfWork(SqlReader):
         if isinstance(record, QualityPlan) and record.rows:
             await self._connection.execute(sa.insert(tables.quality_plan_rows), plan_row_values(record))
 
+    async def replace(self, record: Record) -> None:
+        table = TABLES[type(record)]
+        stored = await self._connection.execute(
+            sa.update(table).where(_key(table) == record.key).values(values_of(record))
+        )
+        if stored.rowcount != 1:
+            raise Conflict(f"There is no {record.noun} {record.key} to change.", suggestion="Read it again.")
+        if isinstance(record, QualityPlan):
+            rows = tables.quality_plan_rows
+            await self._connection.execute(sa.delete(rows).where(rows.c.plan_key == record.key))
+            if record.rows:
+                await self._connection.execute(sa.insert(rows), plan_row_values(record))
+
     async def recall(self, principal: str, tool: str, key: str, now: datetime) -> StoredCall | None:
         table = tables.idempotency_keys
         query = sa.select(table).where(
@@ -112,7 +129,8 @@ class SqlUnitOfWork(SqlReader):
 
     async def remember(self, call: StoredCall) -> None:
         table = tables.idempotency_keys
-        await self._connection.execute(sa.delete(table).where(table.c.expires_at <= call.stored_at))
+        same = sa.and_(table.c.principal == call.principal, table.c.tool == call.tool, table.c.key == call.key)
+        await self._connection.execute(sa.delete(table).where(sa.or_(table.c.expires_at <= call.stored_at, same)))
         values = {name: getattr(call, name) for name in table.columns.keys()}  # noqa: SIM118 - a column collection, not a dict
         await self._connection.execute(sa.insert(table).values(values))
 
@@ -121,6 +139,12 @@ class SqlUnitOfWork(SqlReader):
         values = {column.name: getattr(entry, column.name) for column in table.columns if column.name != "id"}
         result = await self._connection.execute(sa.insert(table).values(values).returning(table.c.id))
         return result.scalar_one()
+
+
+def _key(table: sa.Table) -> sa.Column[Any]:
+    """What orders and names the rows of a table: a document's id and revision, any other record's id."""
+    (key,) = table.primary_key.columns
+    return key
 
 
 def _conditions(table: sa.Table, query: Query) -> list[sa.ColumnElement[bool]]:
@@ -133,7 +157,7 @@ def _conditions(table: sa.Table, query: Query) -> list[sa.ColumnElement[bool]]:
     return found
 
 
-def _record(kind: type[R], row: Mapping[Any, Any], plan_rows: Sequence[Mapping[Any, Any]]) -> R:
+def _record(kind: type[R], row: Mapping[Any, Any], plan_rows: Sequence[Mapping[Any, Any]] = ()) -> R:
     try:
         return record_from(kind, row, plan_rows)
     except ValidationError as error:

@@ -1,40 +1,18 @@
-"""The schema. What a rule can say in SQL stands here as a constraint, so that no path around the tools breaks it."""
+"""The schema: one table a kind of record, its columns read off the record. What a rule can say in SQL stands here as
+a constraint, so that no path around the tools breaks it.
+"""
 
-from collections.abc import Iterable
-from datetime import UTC, datetime
+import types
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from typing import Any, Literal, Union, get_args, get_origin
 
 import sqlalchemy as sa
 
-from mcp_server.domain.records import (
-    CharacteristicKind,
-    ControlMethod,
-    IssueCategory,
-    IssueState,
-    MachineStatus,
-    Phase,
-    PlanState,
-    Sampling,
-    Severity,
-    SpecialClass,
-)
+from mcp_server.domain import records
 
-__all__ = [
-    "UtcDateTime",
-    "audit_log",
-    "equipment",
-    "gauges",
-    "idempotency_keys",
-    "issues",
-    "machines",
-    "materials",
-    "metadata",
-    "plant_info",
-    "projects",
-    "quality_plan_rows",
-    "quality_plans",
-    "specs",
-    "workstations",
-]
+__all__ = ["TABLES", "UtcDateTime", "audit_log", "idempotency_keys", "metadata", "plant_info", "quality_plan_rows"]
 
 metadata = sa.MetaData(
     naming_convention={
@@ -66,28 +44,90 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
         return None if value is None else value.replace(tzinfo=UTC)
 
 
-def _id() -> sa.Column[str]:
-    return sa.Column("id", sa.Text, primary_key=True)
+_PLAIN: Mapping[type, type[sa.types.TypeEngine[Any]]] = {
+    str: sa.Text,
+    bool: sa.Boolean,
+    int: sa.BigInteger,
+    float: sa.Double,
+    date: sa.Date,
+    datetime: UtcDateTime,
+}
 
 
-def _text(name: str, *, null: bool = False, index: bool = False) -> sa.Column[str]:
-    return sa.Column(name, sa.Text, nullable=null, index=index)
+def _table(
+    name: str,
+    kind: type[records.Part],
+    *identity: sa.Column[Any],
+    refers: Mapping[str, sa.Table] | None = None,
+    index: Iterable[str] = (),
+    without: Iterable[str] = (),
+    constraints: Iterable[sa.Constraint] = (),
+) -> sa.Table:
+    """A table with a column for every field of `kind`. `identity` columns come first; default: `id` as primary key.
+
+    Enumerations are checked, parts and lists are JSON, `refers` makes foreign keys.
+    """
+    first = identity or (sa.Column("id", sa.Text, primary_key=True),)
+    given = {column.name for column in first} | set(without)
+    parts: list[sa.Column[Any] | sa.CheckConstraint] = [*first]
+    for field, info in kind.model_fields.items():
+        if field in given:
+            continue
+        target = (refers or {}).get(field)
+        keys = () if target is None else (sa.ForeignKey(target.c.id),)
+        plain, null = _unwrapped(info.annotation)
+        indexed = target is not None or field in index
+        parts.append(sa.Column(field, _column_type(plain), *keys, nullable=null, index=indexed))
+        if allowed := _allowed(plain):
+            parts.append(_one_of(field, allowed))
+    return sa.Table(name, metadata, *parts, *constraints)
 
 
-def _real(name: str, *, null: bool = False) -> sa.Column[float]:
-    return sa.Column(name, sa.Double, nullable=null)
+def _document(name: str, kind: type[records.Document], *, refers: Mapping[str, sa.Table]) -> sa.Table:
+    """Every revision of a document is a row; one of them at most is released, and one at most is being worked on."""
+    table = _table(
+        name,
+        kind,
+        sa.Column("key", sa.Text, primary_key=True),
+        sa.Column("id", sa.Text, nullable=False),
+        refers=refers,
+        without=("rows",),
+        constraints=(
+            sa.UniqueConstraint("id", "revision"),
+            sa.CheckConstraint("revision >= 1", name="revision"),
+        ),
+    )
+    state = table.c.state
+    for rule, states in {"released": ("released",), "open": ("draft", "in_review", "approved")}.items():
+        sa.Index(
+            f"uq_{name}_{rule}",
+            table.c.id,
+            unique=True,
+            sqlite_where=state.in_(states),
+            postgresql_where=state.in_(states),
+        )
+    return table
 
 
-def _integer(name: str, *, null: bool = False) -> sa.Column[int]:
-    return sa.Column(name, sa.BigInteger, nullable=null)
+def _unwrapped(annotation: Any) -> tuple[Any, bool]:  # noqa: ANN401 - any annotation
+    """The annotation without `| None`, and whether it had it."""
+    if get_origin(annotation) not in {Union, types.UnionType}:
+        return annotation, False
+    (plain,) = (part for part in get_args(annotation) if part is not types.NoneType)
+    return get_args(plain)[0] if hasattr(plain, "__metadata__") else plain, True
 
 
-def _time(name: str) -> sa.Column[datetime]:
-    return sa.Column(name, UtcDateTime, nullable=False)
+def _column_type(plain: Any) -> sa.types.TypeEngine[Any]:  # noqa: ANN401 - any annotation
+    if _allowed(plain):
+        return sa.Text()
+    return _PLAIN[plain]() if plain in _PLAIN else sa.JSON(none_as_null=True)
 
 
-def _refers(name: str, target: sa.Table, *, null: bool = False) -> sa.Column[str]:
-    return sa.Column(name, sa.Text, sa.ForeignKey(target.c.id), nullable=null, index=True)
+def _allowed(plain: Any) -> tuple[str, ...]:  # noqa: ANN401 - any annotation
+    """The values of an enumeration; nothing for every other type."""
+    if get_origin(plain) is Literal:
+        return get_args(plain)
+    return tuple(plain) if isinstance(plain, type) and issubclass(plain, StrEnum) else ()
 
 
 def _one_of(column: str, values: Iterable[str]) -> sa.CheckConstraint:
@@ -95,194 +135,130 @@ def _one_of(column: str, values: Iterable[str]) -> sa.CheckConstraint:
     return sa.CheckConstraint(f"{column} IN ({listed})", name=column)
 
 
-def _limits() -> sa.CheckConstraint:
-    return sa.CheckConstraint("lsl < usl", name="limits")  # unknown, and so allowed, when one side is missing
+def _at_least(bound: int, *columns: str) -> tuple[sa.CheckConstraint, ...]:
+    return tuple(sa.CheckConstraint(f"{column} >= {bound}", name=column) for column in columns)
 
 
-projects = sa.Table(
-    "projects",
-    metadata,
-    _id(),
-    _text("name"),
-    _text("site"),
-    _text("product"),
-    _text("status"),
-    sa.Column("sop_date", sa.Date, nullable=False),
-    _integer("annual_volume"),
-    _text("time_zone"),
-)
-
+projects = _table("projects", records.Project)
 equipment = sa.Table(
     "equipment",
     metadata,
-    _id(),
-    _text("name"),
-    _text("level"),
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("level", sa.Text, nullable=False),
     sa.Column("parent", sa.Text, sa.ForeignKey("equipment.id"), nullable=True),
 )
-
-machines = sa.Table(
-    "machines",
-    metadata,
-    _id(),
-    _text("project", index=True),
-    _text("workstation"),
-    _text("name"),
-    _text("type"),
-    _text("make"),
-    _text("model"),
-    _text("serial"),
-    sa.Column("commissioned_on", sa.Date, nullable=False),
-    _text("status"),
-    _text("criticality"),
-    sa.Column("energy_sources", sa.JSON, nullable=False),
-    _text("meter"),
-    _one_of("status", MachineStatus),
-    _one_of("criticality", "ABC"),
-    sa.UniqueConstraint("serial"),
-)
-
-materials = sa.Table(
-    "materials",
-    metadata,
-    _id(),
-    _text("project", index=True),
-    _text("name"),
-    _text("type"),
-    _text("standard"),
-    _text("revision"),
-    _text("uom"),
-    sa.Column("lot_tracked", sa.Boolean, nullable=False),
-    _text("supplier"),
-    _text("status"),
-)
-
-specs = sa.Table(
-    "specs",
-    metadata,
-    _id(),
-    _text("project", index=True),
-    _refers("material_id", materials),
-    _text("operation"),
-    _text("characteristic"),
-    _text("kind"),
-    _text("data_type"),
-    _text("unit"),
-    _real("nominal", null=True),
-    _real("lsl", null=True),
-    _real("usl", null=True),
-    _text("special_class", null=True),
-    _text("gauge"),
-    _one_of("kind", CharacteristicKind),
-    _one_of("special_class", SpecialClass),
-)
+machines = _table("machines", records.Machine, index=("project",), constraints=(sa.UniqueConstraint("serial"),))
+materials = _table("materials", records.Material, index=("project",))
+specs = _table("specs", records.Spec, index=("project",), refers={"material_id": materials})
 """No check of lsl < usl here: a system of record may hold such a row, and a reader must be told, not spared."""
-
-workstations = sa.Table(
-    "workstations",
-    metadata,
-    _id(),
-    _text("project", index=True),
-    _text("line"),
-    _text("operation"),
-    _real("cycle_time_s"),
-    _real("operators"),
+workstations = _table("workstations", records.Workstation, index=("project",))
+gauges = _table("gauges", records.Gauge, index=("project",))
+people = _table("people", records.Person, index=("project",))
+training_records = _table(
+    "training_records", records.TrainingRecord, index=("project", "sop_id"), refers={"person_id": people}
 )
-
-gauges = sa.Table(
-    "gauges",
-    metadata,
-    _id(),
-    _text("project", index=True),
-    _text("name"),
-    _real("resolution", null=True),
-    _integer("cal_interval_days"),
-    sa.Column("last_calibrated", sa.Date, nullable=False),
-    sa.Column("cal_due", sa.Date, nullable=False),
-    _real("grr_pct", null=True),
-    _integer("ndc", null=True),
+stock_items = _table(
+    "stock_items", records.StockItem, index=("project",), constraints=_at_least(0, "on_hand", "minimum")
 )
-
-quality_plans = sa.Table(
-    "quality_plans",
-    metadata,
-    _id(),
-    _refers("project", projects),
-    _text("title"),
-    _text("phase"),
-    _refers("material_id", materials),
-    _text("material_revision"),
-    _integer("revision"),
-    _text("state"),
-    _text("customer", null=True),
-    sa.Column("core_team", sa.JSON, nullable=False),
-    _time("created_at"),
-    _text("created_by"),
-    _one_of("phase", Phase),
-    _one_of("state", PlanState),
-    sa.UniqueConstraint("project", "material_id", "phase", "revision"),
+lots = _table(
+    "lots", records.Lot, index=("project",), refers={"material_id": materials}, constraints=_at_least(0, "qty")
 )
+meter_readings = _table(
+    "meter_readings", records.MeterReading, index=("project", "read_at"), refers={"machine_id": machines}
+)
+plant_days = _table("plant_days", records.PlantDay, index=("project",))
+takt_inputs = _table("takt_inputs", records.TaktInputs, index=("project",))
 
-quality_plan_rows = sa.Table(
+quality_plans = _document("quality_plans", records.QualityPlan, refers={"project": projects, "material_id": materials})
+quality_plan_rows = _table(
     "quality_plan_rows",
-    metadata,
-    sa.Column("plan_id", sa.Text, sa.ForeignKey(quality_plans.c.id), primary_key=True),
+    records.PlanRow,
+    sa.Column("plan_key", sa.Text, sa.ForeignKey(quality_plans.c.key), primary_key=True),
     sa.Column("position", sa.Integer, primary_key=True),
-    _refers("spec_id", specs, null=True),
-    _text("operation"),
-    _refers("machine_id", machines, null=True),
-    _text("characteristic"),
-    _text("kind"),
-    _text("unit", null=True),
-    _real("nominal", null=True),
-    _real("lsl", null=True),
-    _real("usl", null=True),
-    _text("special_class", null=True),
-    _text("technique", null=True),
-    _refers("gauge_id", gauges, null=True),
-    _text("sampling"),
-    _integer("sample_size", null=True),
-    _text("aql", null=True),
-    _text("inspection_level", null=True),
-    _text("frequency"),
-    _text("control_method"),
-    _text("reaction_plan"),
-    _text("reaction_owner"),
-    _one_of("kind", CharacteristicKind),
-    _one_of("special_class", SpecialClass),
-    _one_of("sampling", Sampling),
-    _one_of("control_method", ControlMethod),
-    sa.CheckConstraint("sample_size >= 1", name="sample_size"),
-    _limits(),
+    refers={"spec_id": specs, "machine_id": machines, "gauge_id": gauges},
+    constraints=(*_at_least(1, "sample_size"), sa.CheckConstraint("lsl < usl", name="limits")),
+)
+checklists = _document("checklists", records.Checklist, refers={"project": projects, "material_id": materials})
+inspection_results = _table(
+    "inspection_results",
+    records.InspectionResult,
+    refers={"project": projects, "spec_id": specs, "material_id": materials, "lot_id": lots, "gauge_id": gauges},
+    index=("measured_at",),
+    constraints=_at_least(0, "nonconforming", "accept"),
 )
 
-issues = sa.Table(
-    "issues",
-    metadata,
-    _id(),
-    _text("project", index=True),
-    _text("title"),
-    _text("description"),
-    _text("category"),
-    _text("severity"),
-    _text("state", index=True),
-    _refers("machine_id", machines, null=True),
-    _refers("workstation", workstations, null=True),
-    _refers("material_id", materials, null=True),
-    _refers("spec_id", specs, null=True),
-    _integer("qty_affected"),
-    _time("detected_at"),
-    _text("detected_by"),
-    _text("immediate_containment", null=True),
-    _time("opened_at"),
-    _time("acknowledge_due_at"),
-    _time("contain_due_at"),
-    _time("close_due_at"),
-    _one_of("category", IssueCategory),
-    _one_of("severity", Severity),
-    _one_of("state", IssueState),
-    sa.CheckConstraint("qty_affected >= 0", name="qty_affected"),
+pm_plans = _document("pm_plans", records.PmPlan, refers={"machine_id": machines})
+pm_tasks = _table(
+    "pm_tasks",
+    records.PmTask,
+    refers={"machine_id": machines},
+    index=("project", "plan_id"),
+    constraints=(
+        *_at_least(1, "calendar_interval", "est_min"),
+        sa.CheckConstraint("meter_interval > 0", name="meter_interval"),
+        sa.CheckConstraint("calendar_interval IS NOT NULL OR meter_interval IS NOT NULL", name="trigger"),
+    ),
 )
+work_orders = _table(
+    "work_orders",
+    records.WorkOrder,
+    refers={"machine_id": machines, "task_id": pm_tasks, "technician_id": people},
+    index=("project", "state", "start"),
+    constraints=_at_least(1, "duration_min", "priority"),
+)
+sa.Index(
+    "uq_work_orders_open",
+    work_orders.c.task_id,
+    unique=True,
+    sqlite_where=work_orders.c.state == records.WorkOrderState.PLANNED.value,
+    postgresql_where=work_orders.c.state == records.WorkOrderState.PLANNED.value,
+)
+maintenance_history = _table(
+    "maintenance_history",
+    records.MaintenanceRecord,
+    refers={"machine_id": machines, "work_order_id": work_orders},
+    index=("project", "completed_on", "task_id"),
+    constraints=(*_at_least(0, "labor_min", "downtime_min"), sa.UniqueConstraint("work_order_id")),
+)
+
+sops = _document("sops", records.Sop, refers={"workstation": workstations, "material_id": materials})
+issues = _table(
+    "issues",
+    records.Issue,
+    refers={"machine_id": machines, "workstation": workstations, "material_id": materials, "spec_id": specs},
+    index=("project", "state"),
+    constraints=_at_least(0, "qty_affected"),
+)
+
+record_history = _table("record_history", records.HistoryEntry, index=("record_id", "audit_id"))
+
+TABLES: Mapping[type[records.Record], sa.Table] = {
+    records.Project: projects,
+    records.EquipmentNode: equipment,
+    records.Machine: machines,
+    records.Material: materials,
+    records.Spec: specs,
+    records.Workstation: workstations,
+    records.Gauge: gauges,
+    records.Person: people,
+    records.TrainingRecord: training_records,
+    records.StockItem: stock_items,
+    records.Lot: lots,
+    records.MeterReading: meter_readings,
+    records.PlantDay: plant_days,
+    records.TaktInputs: takt_inputs,
+    records.QualityPlan: quality_plans,
+    records.Checklist: checklists,
+    records.InspectionResult: inspection_results,
+    records.PmPlan: pm_plans,
+    records.PmTask: pm_tasks,
+    records.WorkOrder: work_orders,
+    records.MaintenanceRecord: maintenance_history,
+    records.Sop: sops,
+    records.Issue: issues,
+    records.HistoryEntry: record_history,
+}
 
 idempotency_keys = sa.Table(
     "idempotency_keys",
@@ -290,9 +266,9 @@ idempotency_keys = sa.Table(
     sa.Column("principal", sa.Text, primary_key=True),
     sa.Column("tool", sa.Text, primary_key=True),
     sa.Column("key", sa.Text, primary_key=True),
-    _text("arguments_hash"),
+    sa.Column("arguments_hash", sa.Text, nullable=False),
     sa.Column("result", sa.JSON, nullable=False),
-    _time("stored_at"),
+    sa.Column("stored_at", UtcDateTime, nullable=False),
     sa.Column("expires_at", UtcDateTime, nullable=False, index=True),
 )
 
@@ -300,14 +276,14 @@ audit_log = sa.Table(
     "audit_log",
     metadata,
     sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
-    _time("at"),
-    _text("principal"),
-    _text("on_behalf_of", null=True),
-    _text("tool"),
-    _text("outcome"),
-    _text("record_type", null=True),
-    _text("record_id", null=True, index=True),
-    _text("idempotency_key", null=True),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("principal", sa.Text, nullable=False),
+    sa.Column("on_behalf_of", sa.Text, nullable=True),
+    sa.Column("tool", sa.Text, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("record_type", sa.Text, nullable=True),
+    sa.Column("record_id", sa.Text, nullable=True, index=True),
+    sa.Column("idempotency_key", sa.Text, nullable=True),
     sa.Column("arguments", sa.JSON, nullable=False),
     sqlite_autoincrement=True,
 )
@@ -316,5 +292,5 @@ plant_info = sa.Table(
     "plant_info",
     metadata,
     sa.Column("key", sa.Text, primary_key=True),
-    _text("value"),
+    sa.Column("value", sa.Text, nullable=False),
 )

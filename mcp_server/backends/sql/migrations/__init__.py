@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HEAD", "alembic_config", "is_known", "revision_of", "upgrade"]
 
-HEAD = "0001"
+HEAD = "0002"
 """The revision this program needs. A test holds it equal to the newest step, so that start-up need not load alembic."""
 
 
