@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help chat test lint format schemas wheel clean
+.PHONY: help chat test lint format schemas sample-plant wheel clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -37,6 +37,9 @@ format: $(READY) ## Format the code
 
 schemas: $(READY) ## Write schemas/ from the tools
 	@$(BIN)/shopfloor-mcp schemas
+
+sample-plant: $(READY) ## Write the made files of the sample plant
+	@$(BIN)/python fixtures/make_sample_plant.py
 
 wheel: $(READY) ## Build the wheel into dist/
 	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .

@@ -13,6 +13,7 @@ from mcp_server.clock import Clock
 from mcp_server.errors import BackendUnavailable, DeadlineExceeded, InternalError, ToolFailure
 from mcp_server.pipeline import arguments, audit, idempotency, preconditions, result_check
 from mcp_server.pipeline.breaker import Breaker
+from mcp_server.pipeline.changes import Changes
 from mcp_server.pipeline.declaration import Caller, Request, Tool, ToolCall, WriteCall, WriteRequest
 from mcp_server.pipeline.execution import Deadline, RetryBudget, execute
 
@@ -91,23 +92,27 @@ class Pipeline:
         self, tool: AnyTool, request: WriteRequest, caller: Caller, key: idempotency.Key, deadline: Deadline
     ) -> dict[str, Any]:
         async with self._backend.unit_of_work(commit=not request.dry_run) as unit:
-            call = WriteCall(unit, caller, self._clock.now(), self._clock.today, self._backend.source, unit=unit)
+            changes = Changes(unit)
+            call = WriteCall(changes, caller, self._clock.now(), self._clock.today, self._backend.source, unit=changes)
             answer = None if request.dry_run else await idempotency.recall(call, tool.name, key)
-            answer = await self._effect(tool, request, key, call) if answer is None else answer | {"replayed": True}
+            if answer is None:
+                answer = await self._effect(tool, request, key, call, changes)
+            else:
+                answer |= {"replayed": True}
             deadline.lift()
             return answer
 
     async def _effect(
-        self, tool: AnyTool, request: WriteRequest, key: idempotency.Key, call: WriteCall
+        self, tool: AnyTool, request: WriteRequest, key: idempotency.Key, call: WriteCall, changes: Changes
     ) -> dict[str, Any]:
         """What the call changes in its unit of work, and the answer; the caller commits or does not."""
         await preconditions.check(tool, request, call)
         result = await tool.run(request, call)
         await result_check.check(tool, request, result, call)
-        verification = await result_check.read_back(result, call)
+        verification = await result_check.read_back(result, changes.written, call)
         if request.dry_run:
             return _published(result.model_copy(update={"verification": verification, "dry_run": True}))
-        audit_id = await audit.record_write(call, tool.name, request, result)
+        audit_id = await audit.record_write(call, tool.name, request, result, changes)
         answer = _published(result.model_copy(update={"verification": verification, "audit_id": audit_id}))
         await idempotency.remember(call, tool.name, key, answer)
         return answer

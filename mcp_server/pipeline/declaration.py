@@ -17,6 +17,7 @@ from mcp_server.domain.records import Record
 __all__ = [
     "Caller",
     "Code",
+    "Day",
     "Effect",
     "Items",
     "ListRequest",
@@ -28,6 +29,7 @@ __all__ = [
     "Tool",
     "ToolCall",
     "Toolset",
+    "UpdateRequest",
     "Verification",
     "WriteCall",
     "WriteRequest",
@@ -36,6 +38,7 @@ __all__ = [
 ]
 
 _TIMESTAMP = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]")
+_CALENDAR_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def _written_as_a_time(value: object) -> object:
@@ -45,14 +48,26 @@ def _written_as_a_time(value: object) -> object:
     return value
 
 
+def _written_as_a_day(value: object) -> object:
+    if not (isinstance(value, str) and _CALENDAR_DAY.fullmatch(value)):
+        raise PydanticCustomError("moment", "must be a day as text in ISO 8601, such as 2026-11-22")
+    return value
+
+
 Code = Annotated[str, Field(max_length=40)]
-ProjectField = Annotated[str, Field(max_length=80, description="Project code or name, e.g. ALPHA")]
+ProjectField = Annotated[str, Field(max_length=80, description="Project code or name")]
 Moment = Annotated[
     AwareDatetime,
     Field(strict=False, ge=datetime(2000, 1, 1, tzinfo=UTC), le=datetime(2100, 1, 1, tzinfo=UTC)),
     BeforeValidator(_written_as_a_time),
 ]
 """A time with its offset from UTC, in years that a plant can mean."""
+Day = Annotated[
+    date,
+    Field(strict=False, ge=date(2000, 1, 1), le=date(2100, 1, 1)),
+    BeforeValidator(_written_as_a_day),
+]
+"""A calendar day at the site, in years that a plant can mean."""
 Toolset = Literal["core", "quality", "maintenance", "procedures", "issues"]
 
 
@@ -77,13 +92,19 @@ class ListRequest(Request):
     """A question with many answers, given page by page."""
 
     limit: Annotated[int, Field(ge=1, le=200, description="Page size")] = 50
-    cursor: Annotated[str | None, Field(max_length=200, description="next_cursor of the page before")] = None
+    cursor: Annotated[str | None, Field(max_length=200, description="next_cursor")] = None
 
 
 class WriteRequest(Request):
     project: ProjectField
-    dry_run: Annotated[bool, Field(description="Check everything, store nothing")] = False
-    on_behalf_of: Annotated[str | None, Field(min_length=2, max_length=80, description="Who it is done for")] = None
+    dry_run: Annotated[bool, Field(description="Check only")] = False
+    on_behalf_of: Annotated[str | None, Field(max_length=80, description="For whom")] = None
+
+
+class UpdateRequest(WriteRequest):
+    """A change of a record the caller has read: `expected_revision` is the one it was read at."""
+
+    expected_revision: Annotated[int, Field(ge=1, le=1_000_000, description="Revision you read")]
 
 
 class Result(BaseModel):

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from mcp_server.backends.base import StoredCall
+from mcp_server.backends.base import Query, StoredCall
+from mcp_server.domain.records import HistoryEntry
 from mcp_server.errors import Conflict, InvalidInput
 from mcp_server.pipeline.arguments import canonical_json
 from mcp_server.pipeline.declaration import Caller, Request, WriteCall
@@ -57,7 +58,7 @@ async def recall(call: WriteCall, tool: str, key: Key) -> dict[str, Any] | None:
         Conflict: the key was used for other arguments.
     """
     stored = await call.unit.recall(call.caller.principal, tool, key.text, call.now)
-    if stored is None:
+    if stored is None or (not key.given and await _is_overtaken(call, stored)):
         return None
     if stored.arguments_hash != key.arguments_hash:
         raise Conflict(
@@ -66,6 +67,18 @@ async def recall(call: WriteCall, tool: str, key: Key) -> dict[str, Any] | None:
             suggestion="Use a new key for a new call; repeat a call with the same arguments.",
         )
     return stored.result
+
+
+async def _is_overtaken(call: WriteCall, stored: StoredCall) -> bool:
+    """Whether something the stored call wrote was changed since: then the same call again is meant, not repeated.
+
+    A caller who gives keys says which of the two it is; for others, submit, reject and submit are three decisions.
+    """
+    number = stored.result["audit_id"]
+    written = (await call.plant.find(HistoryEntry, Query({"audit_id": (number,)}))).items
+    touched = Query({"record_id": tuple({entry.record_id for entry in written})}, limit=1, descending=True)
+    newest = (await call.plant.find(HistoryEntry, touched)).items
+    return bool(newest) and newest[0].audit_id > number
 
 
 async def remember(call: WriteCall, tool: str, key: Key, answer: dict[str, Any]) -> None:

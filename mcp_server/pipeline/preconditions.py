@@ -1,25 +1,36 @@
 """Second stage: the request against the plant's data. Also the look-ups that tools share for it."""
 
-import re
 from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 from itertools import islice
 from typing import TypeVar
 
 from mcp_server.backends.base import Query
-from mcp_server.domain.records import SHARED, Project, Record
-from mcp_server.errors import Ambiguous, NotFound
+from mcp_server.domain.records import SHARED, ChangedRecord, Document, Project, Record
+from mcp_server.errors import Ambiguous, Conflict, NotFound
 from mcp_server.pipeline.declaration import CallT, Req, Res, Tool, ToolCall
 
-__all__ = ["check", "closest", "did_you_mean", "ids", "in_use", "project_of", "record_of", "records_of"]
+__all__ = [
+    "at_revision",
+    "check",
+    "closest",
+    "did_you_mean",
+    "document_of",
+    "ids",
+    "in_use",
+    "project_of",
+    "record_of",
+    "records_of",
+    "revisions_of",
+]
 
 R = TypeVar("R", bound=Record)
+D = TypeVar("D", bound=Document)
 _CLOSE = 0.6
 _MOST_ALTERNATIVES = 10
 _MOST_CLOSE = 5
 _MOST_COMPARED = 2_000
 _RETIRED = frozenset({"obsolete", "decommissioned"})
-_CAPITAL = re.compile(r"(?<!^)([A-Z])")
 
 
 async def check(tool: Tool[Req, Res, CallT], request: Req, call: CallT) -> None:
@@ -67,7 +78,7 @@ async def record_of(call: ToolCall, kind: type[R], wanted: str, *, field: str, p
     """
     if isinstance(known := call.seen.get((kind, wanted)), kind):
         return known
-    found = await call.plant.get(kind, wanted)
+    found = await _newest(call, kind, wanted)
     if found is not None and _belongs(found, project):
         call.seen[kind, wanted] = found
         return found
@@ -80,6 +91,49 @@ async def records_of(call: ToolCall, kind: type[R], wanted: Iterable[str], *, fi
         await record_of(call, kind, record_id, field=f"{field}[{position}]", project=project)
         for position, record_id in enumerate(wanted)
     ]
+
+
+async def document_of(
+    call: ToolCall, kind: type[D], wanted: str, *, field: str, project: Project, revision: int | None = None
+) -> D:
+    """The newest revision of a document, or the one asked for; see `record_of`.
+
+    Raises:
+        NotFound: there is no such document, or no such revision of it; alternatives are those there are.
+    """
+    newest = await record_of(call, kind, wanted, field=field, project=project)
+    if revision is None or revision == newest.revision:
+        return newest
+    known = await revisions_of(call, kind, newest.id)
+    for document in known:
+        if document.revision == revision:
+            return document
+    raise NotFound(
+        f"{newest.id} has no revision {revision}.",
+        field="revision",
+        suggestion=f"The newest is {newest.revision} ({newest.state}).",
+        alternatives=[str(document.revision) for document in known],
+    )
+
+
+async def revisions_of(call: ToolCall, kind: type[D], document_id: str) -> tuple[D, ...]:
+    """All revisions of a document, the oldest first."""
+    return (await call.plant.find(kind, Query({"id": (document_id,)}))).items
+
+
+def at_revision(record: ChangedRecord | Document, expected: int) -> None:
+    """The caller has read the record as it is now.
+
+    Raises:
+        Conflict: somebody changed it since.
+    """
+    if record.revision != expected:
+        raise Conflict(
+            f"{record.id} is at revision {record.revision}, not at {expected}: it was changed since you read it.",
+            field="expected_revision",
+            suggestion="Read it again, then decide whether your change still holds.",
+            alternatives=[str(record.revision)],
+        )
 
 
 def closest(wanted: str, records: Iterable[R]) -> list[R]:
@@ -108,10 +162,17 @@ def ids(records: Iterable[Record]) -> list[str]:
     return [record.id for record in islice(records, _MOST_ALTERNATIVES)]
 
 
+async def _newest(call: ToolCall, kind: type[R], wanted: str) -> R | None:
+    if not issubclass(kind, Document):
+        return await call.plant.get(kind, wanted)
+    found = (await call.plant.find(kind, Query({"id": (wanted,)}, limit=1, descending=True))).items
+    return found[0] if found else None
+
+
 async def _unknown(
     call: ToolCall, kind: type[R], wanted: str, *, field: str, project: Project, elsewhere: R | None
 ) -> NotFound | Ambiguous:
-    noun = _CAPITAL.sub(r" \1", kind.__name__).lower()
+    noun = kind.noun
     named = (await call.plant.find(kind, Query(text=wanted))).items
     namesakes = [record for record in named if _name(record).casefold() == wanted.casefold()]
     candidates = sorted((n for n in namesakes if in_use(n)), key=lambda n: not _belongs(n, project))

@@ -1,11 +1,12 @@
 """The result before anyone sees it: its shape, the tool's invariants, and what a write really stored, by value."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
+from mcp_server.domain.records import Record
 from mcp_server.errors import InternalError, VerificationFailed
 from mcp_server.pipeline.declaration import CallT, Req, Res, Tool, Verification, WriteCall, WriteResult
 
@@ -40,16 +41,23 @@ async def check(tool: Tool[Req, Res, CallT], request: Req, result: Res, call: Ca
         await invariant(request, result, call)
 
 
-async def read_back(result: WriteResult, call: WriteCall) -> Verification:
-    """Read the written record again and compare every field with what was sent.
+async def read_back(result: WriteResult, written: Iterable[Record], call: WriteCall) -> Verification:
+    """Read every written record again, and the one the result speaks of; compare every field with what was sent.
 
     Raises:
-        VerificationFailed: it is not there, or differs; the unit of work must not be committed.
+        VerificationFailed: one is not there, or differs; the unit of work must not be committed.
     """
-    sent = result.stored
-    if sent is None:
-        return Verification(fields_checked=0, read_at=call.now)
-    found = await call.unit.get(type(sent), sent.id)
+    sent = [*written]
+    if result.stored is not None and result.stored not in sent:
+        sent.append(result.stored)
+    checked = 0
+    for record in sent:
+        checked += await _read_one_back(record, call)
+    return Verification(fields_checked=checked, read_at=call.now)
+
+
+async def _read_one_back(sent: Record, call: WriteCall) -> int:
+    found = await call.unit.get(type(sent), sent.key)
     if found is None:
         raise VerificationFailed(
             f"The system of record accepted {sent.id} but does not hold it.",
@@ -63,7 +71,7 @@ async def read_back(result: WriteResult, call: WriteCall) -> Verification:
             suggestion="Nothing was kept. Report this to whoever runs the system of record.",
             also=[f"{m.field}: sent {m.sent}, found {m.found}" for m in mismatches[:_MOST_TOLD]],
         )
-    return Verification(fields_checked=checked, read_at=call.now)
+    return checked
 
 
 def compare(sent: dict[str, Any], found: dict[str, Any]) -> tuple[int, tuple[Mismatch, ...]]:

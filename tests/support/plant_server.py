@@ -20,7 +20,7 @@ from pydantic import BaseModel, Field
 
 KEY = "io.shopfloor/idempotency-key"
 READ = ToolAnnotations(read_only_hint=True, open_world_hint=False)
-WRITE = ToolAnnotations(read_only_hint=False, destructive_hint=False)
+WRITE = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True)
 PAGE = 3
 
 
@@ -202,13 +202,10 @@ TOOLS = [
 ]
 
 
-KEYED = {"io.shopfloor/idempotency-key": True}
-
-
 def build(*, legacy: bool) -> MCPServer:
     mcp = MCPServer("plant", log_level="ERROR", middleware=[strict, in_pages, lying, *([older] if legacy else [])])
     for function, title, hints in TOOLS:
-        mcp.add_tool(function, title=title, annotations=hints, meta=KEYED if hints is WRITE else None)
+        mcp.add_tool(function, title=title, annotations=hints)
     return mcp
 
 

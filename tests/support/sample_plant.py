@@ -147,9 +147,12 @@ class Wrapped:
 
 @dataclass(frozen=True)
 class Lies:
-    """What a lying backend makes of a record it stores or gives back, and of a page it found; None is: no record."""
+    """What a lying backend makes of a record it stores, changes or gives back, and of a page it found; None is: no
+    record, or no change.
+    """
 
     insert: Callable[[Any], Any] = lambda record: record
+    replace: Callable[[Any], Any] = lambda record: record
     get: Callable[[Any], Any] = lambda record: record
     find: Callable[[Page[Any]], Page[Any]] = lambda page: page
 
@@ -167,14 +170,19 @@ class _LyingUnit:
     async def find(self, kind: type[R], query: Query) -> Page[R]:
         return self._lies.find(await self._inner.find(kind, query))
 
-    async def get(self, kind: type[R], record_id: str) -> R | None:
-        found = await self._inner.get(kind, record_id)
+    async def get(self, kind: type[R], key: str) -> R | None:
+        found = await self._inner.get(kind, key)
         return None if found is None else self._lies.get(found)
 
     async def insert(self, record: Record) -> None:
         stored = self._lies.insert(record)
         if stored is not None:
             await self._inner.insert(stored)
+
+    async def replace(self, record: Record) -> None:
+        stored = self._lies.replace(record)
+        if stored is not None:
+            await self._inner.replace(stored)
 
 
 class Lying(Wrapped):

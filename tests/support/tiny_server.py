@@ -85,6 +85,10 @@ def tiny_server(plant: Plant) -> "MCPServer[Plant]":
         subprocess.run(["echo", "stray child"], check=True)  # noqa: ASYNC221 -- the fault under test
         return "littered"
 
+    @server.completion()
+    async def complete(*_: object) -> None:
+        """No values; it is what makes the server advertise completions, as ours does."""
+
     return server
 
 

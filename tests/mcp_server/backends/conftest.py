@@ -71,6 +71,7 @@ def make_issue() -> Callable[..., Issue]:
             "opened_at": NOW,
             "acknowledge_due_at": NOW,
             "contain_due_at": NOW,
+            "root_cause_due_at": NOW,
             "close_due_at": NOW,
         }
         return Issue.model_validate(plain | changes)

@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,8 +15,25 @@ from sqlalchemy.exc import OperationalError
 from mcp_server.backends.base import AuditEntry, Query, StoredCall
 from mcp_server.backends.sql import tables
 from mcp_server.backends.sql.engine import SqliteFile
-from mcp_server.backends.sql.mapping import TABLES
-from mcp_server.domain.records import Gauge, Issue, Machine, Material, QualityPlan, Record, Spec
+from mcp_server.backends.sql.tables import TABLES
+from mcp_server.domain.records import (
+    ChangedRecord,
+    Document,
+    DocumentState,
+    Gauge,
+    HistoryEntry,
+    Issue,
+    IssueState,
+    Machine,
+    MaintenanceKind,
+    Material,
+    QualityPlan,
+    Record,
+    Spec,
+    Triage,
+    WorkOrder,
+    WorkOrderState,
+)
 from mcp_server.errors import Conflict, InternalError
 
 pytestmark = pytest.mark.anyio
@@ -40,7 +58,7 @@ async def ids(store, kind: type[Record], **query: object) -> list[str]:
 
 async def test_a_restart_loses_nothing(open_plant, make_issue, make_plan) -> None:
     issue = make_issue("ISS-9001", title="Ölpumpe verliert Öl", immediate_containment="Wanne untergestellt")
-    plan = make_plan("QP-0001", ("OP30", "OP10", "OP20"))
+    plan = make_plan("QP-9001", ("OP30", "OP10", "OP20"))
     async with open_plant() as store, store.unit_of_work() as unit:
         await unit.insert(issue)
         await unit.insert(plan)
@@ -48,7 +66,7 @@ async def test_a_restart_loses_nothing(open_plant, make_issue, make_plan) -> Non
         await unit.audit(an_entry())
     async with open_plant() as store, store.unit_of_work() as unit:
         assert await unit.get(Issue, "ISS-9001") == issue
-        assert await unit.get(QualityPlan, "QP-0001") == plan
+        assert await unit.get(QualityPlan, plan.key) == plan
         assert await unit.recall("p", "log_issue", "key-00001", NOW) == a_call("key-00001")
 
 
@@ -231,19 +249,20 @@ async def test_a_row_the_server_does_not_know_is_named(open_plant, folder: Path)
 
 async def test_a_plan_without_rows_is_stored_without_rows(open_plant, make_plan) -> None:
     async with open_plant() as store, store.unit_of_work() as unit:
-        await unit.insert(make_plan("QP-0001", ()))
-        stored = await unit.get(QualityPlan, "QP-0001")
+        plan = make_plan("QP-9001", ())
+        await unit.insert(plan)
+        stored = await unit.get(QualityPlan, plan.key)
         assert stored is not None
         assert stored.rows == ()
 
 
 async def test_plans_of_one_page_keep_their_own_rows_in_order(open_plant, make_plan) -> None:
-    first = make_plan("QP-0001", ("OP30", "OP10"))
-    second = make_plan("QP-0002", ("OP20", "OP40", "OP05"), phase="production")
+    first = make_plan("QP-9001", ("OP30", "OP10"))
+    second = make_plan("QP-9002", ("OP20", "OP40", "OP05"), phase="production")
     async with open_plant() as store, store.unit_of_work() as unit:
         await unit.insert(second)
         await unit.insert(first)
-        assert (await unit.find(QualityPlan, Query())).items == (first, second)
+        assert (await unit.find(QualityPlan, Query({"id": ("QP-9001", "QP-9002")}))).items == (first, second)
 
 
 @pytest.mark.parametrize(
@@ -399,13 +418,119 @@ async def test_a_time_without_a_zone_is_refused(open_plant) -> None:
                 await unit.remember(a_call("key-00001", stored_at=NOW.replace(tzinfo=None)))
 
 
+def kinds_of_records(base: type[Record] = Record) -> set[type[Record]]:
+    found = {kind for kind in base.__subclasses__() if kind.__module__.startswith("mcp_server.domain.records")}
+    return {kind for kind in found if kind not in {Document, ChangedRecord}}.union(
+        *(kinds_of_records(kind) for kind in found & {Document, ChangedRecord})
+    )
+
+
 async def test_every_kind_of_record_survives_the_way_to_the_file_and_back(open_plant, make_plan) -> None:
     """An inventory: a record kind without a table, or a field without a column, cannot be forgotten."""
+    assert kinds_of_records() == set(TABLES)
     async with open_plant() as store, store.unit_of_work() as unit:
-        await unit.insert(make_plan("QP-0001"))
-        kinds = set(Record.__subclasses__())
-        assert {kind for kind in kinds if kind.__module__ == Record.__module__} == set(TABLES)
+        await unit.insert(make_plan("QP-9001"))
+        await unit.insert(an_entry_of_history())
         for kind, table in TABLES.items():
             (record,) = (await unit.find(kind, Query(limit=1))).items
-            assert await unit.get(kind, record.id) == record
-            assert {column.name for column in table.columns} == set(kind.model_fields) - {"rows"}
+            assert await unit.get(kind, record.key) == record
+            own = {"key"} if issubclass(kind, Document) else set[str]()
+            assert {column.name for column in table.columns} == (set(kind.model_fields) - {"rows"}) | own
+
+
+def an_entry_of_history() -> HistoryEntry:
+    return HistoryEntry(
+        id="H-0000001-001",
+        record_type="Issue",
+        record_id="ISS-0001",
+        revision=2,
+        at=NOW,
+        tool="update_issue",
+        principal="p",
+        audit_id=1,
+        changed=("state", "triage"),
+    )
+
+
+async def test_a_replaced_record_is_the_one_that_is_read(open_plant, make_issue, make_plan) -> None:
+    triage = Triage(by="E105", at=NOW, owner="E108")
+    after = make_issue("ISS-9001", state=IssueState.TRIAGED, revision=2, triage=triage)
+    plan = make_plan("QP-9001", ("OP10", "OP20"))
+    shorter = plan.model_copy(update={"rows": plan.rows[1:], "state": DocumentState.IN_REVIEW})
+    async with open_plant() as store, store.unit_of_work() as unit:
+        await unit.insert(make_issue("ISS-9001"))
+        await unit.insert(plan)
+        await unit.replace(after)
+        await unit.replace(shorter)
+    async with open_plant() as store, store.reader() as reader:
+        assert await reader.get(Issue, "ISS-9001") == after
+        assert await reader.get(QualityPlan, plan.key) == shorter
+
+
+async def test_a_record_that_is_not_there_cannot_be_replaced(open_plant, make_issue) -> None:
+    async with open_plant() as store:
+        with pytest.raises(Conflict, match="no issue ISS-9001"):
+            async with store.unit_of_work() as unit:
+                await unit.replace(make_issue("ISS-9001"))
+        assert await ids(store, Issue, among={"id": ("ISS-9001",)}) == []
+
+
+async def test_revisions_of_a_document_stand_beside_each_other(open_plant, make_plan) -> None:
+    first = make_plan("QP-9001", state="superseded")
+    second = make_plan("QP-9001", revision=2, state="released")
+    third = make_plan("QP-9001", revision=3)
+    async with open_plant() as store, store.unit_of_work() as unit:
+        for plan in (third, first, second):
+            await unit.insert(plan)
+        found = (await unit.find(QualityPlan, Query({"id": ("QP-9001",)}))).items
+        assert found == (first, second, third)
+        assert await unit.get(QualityPlan, second.key) == second
+        backwards = Query({"id": ("QP-9001",)}, limit=2, descending=True)
+        page = await unit.find(QualityPlan, backwards)
+        assert (page.items, page.total, page.next_after) == ((third, second), 3, second.key)
+        rest = await unit.find(QualityPlan, replace(backwards, after=page.next_after))
+        assert (rest.items, rest.next_after) == ((first,), None)
+        assert await unit.next_id(QualityPlan, "QP-") == "QP-9002"
+
+
+async def insert_together(store, *records: Record) -> None:
+    async with store.unit_of_work() as unit:
+        for record in records:
+            await unit.insert(record)
+
+
+@pytest.mark.parametrize("states", [("released", "released"), ("draft", "in_review"), ("approved", "draft")])
+async def test_the_schema_holds_one_released_and_one_open_revision_at_most(open_plant, make_plan, states) -> None:
+    first, second = (make_plan("QP-9001", revision=n, state=state) for n, state in enumerate(states, start=1))
+    async with open_plant() as store:
+        with pytest.raises(Conflict):
+            await insert_together(store, first, second)
+        assert await ids(store, QualityPlan, among={"id": ("QP-9001",)}) == []
+
+
+async def test_the_schema_holds_one_open_work_order_a_task_at_most(open_plant) -> None:
+    def order(number: int, state: WorkOrderState) -> WorkOrder:
+        return WorkOrder(
+            id=f"WO-900{number}",
+            project="ALPHA",
+            machine_id="MC-101",
+            task_id="PM-MC101-03",
+            kind=MaintenanceKind.PREVENTIVE,
+            title="500 h service",
+            state=state,
+            start=NOW,
+            duration_min=90,
+            priority=3,
+            created_at=NOW,
+            created_by="tester",
+        )
+
+    planned, done = WorkOrderState.PLANNED, WorkOrderState.DONE
+    async with open_plant() as store:
+        async with store.unit_of_work() as unit:
+            await unit.insert(order(1, done))
+            await unit.insert(order(2, planned))
+            await unit.insert(order(3, WorkOrderState.CANCELLED))
+        with pytest.raises(Conflict):
+            async with store.unit_of_work() as unit:
+                await unit.insert(order(4, planned))

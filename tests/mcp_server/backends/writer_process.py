@@ -68,6 +68,7 @@ def an_issue(issue_id: str) -> Issue:
         opened_at=NOW,
         acknowledge_due_at=NOW,
         contain_due_at=NOW,
+        root_cause_due_at=NOW,
         close_due_at=NOW,
     )
 

@@ -4,8 +4,26 @@ from datetime import date
 
 import pytest
 
-from mcp_server.domain.control_plan import Finding, check_gauge, check_row, complete_row, coverage
-from mcp_server.domain.records import CharacteristicKind, ControlMethod, Gauge, PlanRow, Sampling, Spec, SpecialClass
+from mcp_server.domain.control_plan import (
+    Finding,
+    check_gauge,
+    check_machine,
+    check_row,
+    complete_row,
+    coverage,
+)
+from mcp_server.domain.records import (
+    CharacteristicKind,
+    ControlMethod,
+    Gauge,
+    Machine,
+    MachineStatus,
+    Phase,
+    PlanRow,
+    Sampling,
+    Spec,
+    SpecialClass,
+)
 
 CC, SC = SpecialClass.CC, SpecialClass.SC
 
@@ -59,6 +77,24 @@ def a_gauge(**changes: object) -> Gauge:
         "cal_due": date(2026, 6, 30),
     }
     return Gauge.model_validate(plain | changes)
+
+
+def a_machine(status: MachineStatus) -> Machine:
+    return Machine(
+        id="MC-1",
+        project="ALPHA",
+        workstation="ALPHA-OP20",
+        name="HMC 1",
+        type="cnc_machining_center",
+        make="Any",
+        model="Any",
+        serial="S-1",
+        commissioned_on=date(2024, 1, 1),
+        status=status,
+        criticality="B",
+        energy_sources=("electrical",),
+        meter="spindle_h",
+    )
 
 
 def stopping(findings: list[Finding]) -> list[str]:
@@ -239,6 +275,21 @@ def test_only_aql_sampling_gets_a_default_inspection_level() -> None:
 @pytest.mark.parametrize(("grr", "stops"), [(None, False), (6.8, False), (30.0, False), (30.1, True), (33.0, True)])
 def test_a_gauge_above_thirty_percent_grr_stops_the_plan(grr: float | None, stops: bool) -> None:
     assert stopping(check_gauge(a_row(), a_gauge(grr_pct=grr), overdue=False)) == (["gauge_id"] if stops else [])
+
+
+@pytest.mark.parametrize(("grr", "warns"), [(9.9, False), (10.0, True), (14.5, True), (30.0, True), (30.1, False)])
+def test_a_gauge_between_ten_and_thirty_percent_is_acceptable_on_conditions(grr: float, warns: bool) -> None:
+    findings = check_gauge(a_row(), a_gauge(grr_pct=grr), overdue=False)
+    assert warned(findings) == (["gauge_id"] if warns else [])
+    assert all("approved by the customer" in finding.message for finding in findings if not finding.stops)
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+@pytest.mark.parametrize("status", list(MachineStatus))
+def test_only_a_production_plan_is_warned_about_a_machine_still_commissioning(phase, status) -> None:
+    findings = check_machine(a_machine(status), phase)
+    due = phase is Phase.PRODUCTION and status is MachineStatus.COMMISSIONING
+    assert (stopping(findings), warned(findings)) == ([], ["machine_id"] if due else [])
 
 
 @pytest.mark.parametrize(("ndc", "warns"), [(None, False), (5, False), (4, True)])

@@ -4,8 +4,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_server.domain.issues import CLOCKS, DUPLICATE_WINDOW, OPEN_STATES, assess_severity, likely_duplicate, similar
-from mcp_server.domain.records import CharacteristicKind, Issue, IssueCategory, IssueState, Severity, Spec, SpecialClass
+from mcp_server.domain.issues import (
+    CLOCKS,
+    DUPLICATE_WINDOW,
+    OPEN_STATES,
+    References,
+    assess_severity,
+    clock_of,
+    due_times,
+    escalation_of,
+    likely_duplicate,
+    needs_containment,
+    new_issue,
+    similar,
+)
+from mcp_server.domain.records import (
+    CharacteristicKind,
+    Containment,
+    Escalation,
+    Issue,
+    IssueCategory,
+    IssueState,
+    Round,
+    Severity,
+    Spec,
+    SpecialClass,
+    Triage,
+)
 
 NOW = datetime(2026, 6, 30, 12, tzinfo=UTC)
 
@@ -27,6 +52,7 @@ def an_issue(issue_id: str = "ISS-0001", **changes: object) -> Issue:
         "opened_at": NOW,
         "acknowledge_due_at": NOW,
         "contain_due_at": NOW,
+        "root_cause_due_at": NOW,
         "close_due_at": NOW,
     }
     return Issue.model_validate(plain | changes)
@@ -74,13 +100,144 @@ def test_without_a_wish_affected_pieces_make_it_major(qty: int, severity: Severi
     assert assess_severity(None, IssueCategory.PROCESS, None, qty) == (severity, None)
 
 
+def reported(severity: Severity = Severity.MAJOR, qty: int = 3) -> Issue:
+    return new_issue(
+        issue_id="ISS-0001",
+        project="ALPHA",
+        title="Leak reject rate above 2 %",
+        description="Rejects at the leak tester since the morning.",
+        category=IssueCategory.QUALITY,
+        severity=severity,
+        references=References("LT-131", "ALPHA-OP80", "FC57-FG", "SP-013", ("LOT-FG-001",)),
+        qty_affected=qty,
+        detected_at=NOW - timedelta(hours=1),
+        detected_by="operator",
+        now=NOW,
+    )
+
+
 def test_the_service_level_clock_is_the_configured_one() -> None:
-    hours = {severity: (clock.acknowledge, clock.contain, clock.close) for severity, clock in CLOCKS.items()}
-    assert hours == {
-        Severity.CRITICAL: (timedelta(hours=1), timedelta(hours=4), timedelta(days=30)),
-        Severity.MAJOR: (timedelta(hours=4), timedelta(hours=24), timedelta(days=45)),
-        Severity.MINOR: (timedelta(hours=24), timedelta(hours=72), timedelta(days=60)),
+    clocks = {s: (clock.acknowledge, clock.contain, clock.root_cause, clock.close) for s, clock in CLOCKS.items()}
+    hour, day = timedelta(hours=1), timedelta(days=1)
+    assert clocks == {
+        Severity.CRITICAL: (hour, 4 * hour, 5 * day, 30 * day),
+        Severity.MAJOR: (4 * hour, 24 * hour, 10 * day, 45 * day),
+        Severity.MINOR: (24 * hour, 72 * hour, 20 * day, 60 * day),
     }
+
+
+def test_a_new_issue_is_open_and_about_what_was_said_and_its_clock_runs_from_now() -> None:
+    issue = reported()
+    assert (issue.state, issue.revision, issue.opened_at) == (IssueState.OPEN, 1, NOW)
+    assert (issue.machine_id, issue.workstation, issue.material_id) == ("LT-131", "ALPHA-OP80", "FC57-FG")
+    assert (issue.spec_id, issue.lot_ids) == ("SP-013", ("LOT-FG-001",))
+    assert issue.contain_due_at == NOW + timedelta(hours=24)
+    assert issue.root_cause_due_at == NOW + timedelta(days=10)
+
+
+def test_reopening_starts_the_clock_again_but_for_the_acknowledgement() -> None:
+    again = NOW + timedelta(days=100)
+    assert due_times(Severity.MAJOR, NOW, again) == {
+        "acknowledge_due_at": NOW + timedelta(hours=4),
+        "contain_due_at": again + timedelta(hours=24),
+        "root_cause_due_at": again + timedelta(days=10),
+        "close_due_at": again + timedelta(days=45),
+    }
+
+
+@pytest.mark.parametrize(
+    ("severity", "qty", "needed"),
+    [(Severity.MINOR, 0, False), (Severity.MINOR, 1, True), (Severity.MAJOR, 0, True), (Severity.CRITICAL, 0, True)],
+)
+def test_what_is_minor_and_affects_nothing_needs_no_containment(severity: Severity, qty: int, needed: bool) -> None:
+    issue = reported(severity, qty)
+    assert needs_containment(issue) is needed
+    assert ("contain" in {step.step for step in clock_of(issue, NOW)}) is needed
+
+
+@pytest.mark.parametrize(
+    ("age", "used_pct", "state"),
+    [
+        (timedelta(0), 0, "ok"),
+        (timedelta(hours=3, minutes=11), 79, "ok"),
+        (timedelta(hours=3, minutes=12), 80, "at_risk"),
+        (timedelta(hours=4), 100, "at_risk"),
+        (timedelta(hours=4, microseconds=1), 100, "overdue"),
+        (timedelta(hours=8), 200, "overdue"),
+    ],
+)
+def test_a_step_is_at_risk_from_80_percent_and_overdue_after_its_last_moment(
+    age: timedelta, used_pct: int, state: str
+) -> None:
+    acknowledge = clock_of(reported(), NOW + age)[0]
+    assert (acknowledge.step, acknowledge.used_pct, acknowledge.state) == ("acknowledge", used_pct, state)
+
+
+def triaged(hours_later: float, *, first: float | None = None) -> Triage:
+    first_at = None if first is None else NOW + timedelta(hours=first)
+    return Triage(by="E110", at=NOW + timedelta(hours=hours_later), first_at=first_at, owner="E105")
+
+
+@pytest.mark.parametrize(
+    ("triage", "used_pct", "state"),
+    [(triaged(2), 50, "ok"), (triaged(4), 100, "ok"), (triaged(6), 150, "overdue"), (triaged(6, first=1), 25, "ok")],
+)
+def test_a_step_that_is_done_stands_still_at_the_time_it_was_first_done(
+    triage: Triage, used_pct: int, state: str
+) -> None:
+    issue = reported().model_copy(update={"state": IssueState.TRIAGED, "triage": triage})
+    for now in (NOW + timedelta(hours=7), NOW + timedelta(days=90)):
+        step = clock_of(issue, now)[0]
+        assert (step.done_at, step.used_pct, step.state) == (triage.first_at or triage.at, used_pct, state)
+
+
+@pytest.mark.parametrize("state", [IssueState.CLOSED, IssueState.CANCELLED])
+def test_nothing_is_waited_for_when_an_issue_is_closed_or_cancelled(state: IssueState) -> None:
+    ended = reported().model_copy(update={"state": state})
+    assert clock_of(ended, NOW + timedelta(days=400)) == ()
+    assert escalation_of(ended, NOW + timedelta(days=400)) is None
+
+
+def test_a_clock_without_a_span_is_overdue_and_does_not_fail() -> None:
+    steps = clock_of(an_issue(qty_affected=1), NOW + timedelta(seconds=2))
+    assert {step.state for step in steps} == {"overdue"}
+
+
+@pytest.mark.parametrize(
+    ("age", "level"),
+    [
+        (timedelta(hours=3), None),
+        (timedelta(hours=3.5), "supervisor"),
+        (timedelta(hours=5), "quality_manager"),
+        (timedelta(days=8), "quality_manager"),
+        (timedelta(days=10, seconds=1), "plant_manager"),
+    ],
+)
+def test_escalation_goes_up_with_the_step_and_its_time(age: timedelta, level: str | None) -> None:
+    assert escalation_of(reported(), NOW + age) == level
+
+
+def test_a_done_step_escalates_no_more_and_an_open_one_does() -> None:
+    done = {"triage": triaged(6), "state": IssueState.CONTAINED}
+    contained = Containment(what="On hold", by="E110", at=NOW + timedelta(hours=30))
+    issue = reported().model_copy(update=done | {"containment": contained})
+    assert escalation_of(issue, NOW + timedelta(days=2)) is None
+    assert escalation_of(issue, NOW + timedelta(days=8)) == "quality_manager"
+
+
+def test_who_was_told_is_not_told_again_and_a_reopened_issue_starts_over() -> None:
+    late = NOW + timedelta(hours=5)
+    told = Escalation(to="quality_manager", reason="Not taken on", at=late)
+    issue = reported().model_copy(update={"escalations": (told,)})
+    assert escalation_of(issue, late) is None
+    assert escalation_of(issue, NOW + timedelta(days=11)) == "plant_manager"
+    again = late + timedelta(hours=1)
+    ended = Round(reopened_at=again, reopened_by="E105", reason="It is back")
+    reopened = issue.model_copy(
+        update={"rounds": (ended,), "state": IssueState.REOPENED, **due_times(Severity.MAJOR, NOW, again)}
+    )
+    assert escalation_of(reopened, again) is None
+    assert escalation_of(reopened, again + timedelta(hours=25)) == "quality_manager"
 
 
 def test_every_state_but_closed_and_cancelled_is_open() -> None:

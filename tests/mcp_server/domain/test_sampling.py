@@ -15,6 +15,7 @@ import mcp_server
 from mcp_server.domain import sampling
 from mcp_server.domain.records import InspectionLevel
 from mcp_server.domain.sampling import MAX_LOT_SIZE, PREFERRED_AQLS, code_letter, sampling_plan, tables_intact
+from mcp_server.domain.sampling_structure import derived_plan
 
 PACKAGE = Path(mcp_server.__file__).parent
 TABLES = PACKAGE / "domain" / "sampling_tables"
@@ -98,6 +99,24 @@ def test_a_sample_as_large_as_the_lot_means_every_piece() -> None:
     assert sampling_plan(13, "1.0").sample_size == 13
     assert not sampling_plan(14, "1.0").full_inspection
     assert sampling_plan(14, "1.0").sample_size == 13
+
+
+@pytest.mark.parametrize("severity", SEVERITIES)
+def test_every_cell_also_follows_from_how_the_standard_is_built(severity: sampling.SamplingSeverity) -> None:
+    for letter, _, aql, _, plan_letter, size, accept, reject in read(f"z14_single_{severity}.csv"):
+        if letter == "S":
+            continue
+        lot, level = lot_with_letter(letter)
+        derived = derived_plan(lot, aql, level, severity)
+        assert (derived.code_letter, derived.plan_letter) == (letter, plan_letter)
+        assert (derived.sample_size, derived.accept, derived.reject) == (min(int(size), lot), int(accept), int(reject))
+
+
+def test_the_code_letters_of_the_second_derivation_are_the_tables_at_both_ends_of_each_range() -> None:
+    for low, high, row in LOT_RANGES:
+        for level, letter in zip(COLUMNS, row, strict=True):
+            letters = {derived_plan(lot, "1.0", level, "normal").code_letter for lot in (low, high)}
+            assert letters == {letter}
 
 
 @given(
