@@ -1,11 +1,12 @@
-"""Wires the tools into the SDK's `MCPServer`. The SDK speaks the protocol; every call goes through our pipeline."""
+"""Wires tools, resources and prompts into the SDK's `MCPServer`. Calls go through our pipeline."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import mcp_types as types
-from mcp.server.caching import CacheHint
+from mcp.server.caching import CacheableMethod, CacheHint
+from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.shared.exceptions import MCPError
 
@@ -17,6 +18,13 @@ from mcp_server.pipeline.call import Pipeline
 from mcp_server.pipeline.declaration import Caller, Tool
 from mcp_server.pipeline.idempotency import META_KEY
 from mcp_server.pipeline.schema import published_schema
+from mcp_server.surface.completions import Completions
+from mcp_server.surface.confirmation import confirmed
+from mcp_server.surface.jobs import JOBS, RULES
+from mcp_server.surface.kinds import offered_kinds
+from mcp_server.surface.prompts import Prompts
+from mcp_server.surface.reading import PlantReading
+from mcp_server.surface.resources import Resources
 from mcp_server.tools import ALL_TOOLS
 
 __all__ = ["ShopfloorServer", "build_server", "published_tools"]
@@ -25,14 +33,16 @@ DEADLINE_KEY = "io.shopfloor/deadline-ms"
 """Where a client says in `_meta` how long it will still wait, in milliseconds."""
 
 _LONGEST_DEADLINE_MS = 3_600_000
-_TOOLS_TTL_MS = 300_000
+_LISTS: tuple[CacheableMethod, ...] = ("tools/list", "prompts/list", "resources/list", "resources/templates/list")
+_LISTS_TTL_MS = 300_000
 _LONGEST_ECHO = 80
 
 AnyTool = Tool[Any, Any, Any]
+AnyContext = Context[dict[str, Any], Any]
 
 
 class ShopfloorServer(MCPServer[dict[str, Any]]):
-    """The SDK's server with our tools and our pipeline behind its two tool methods.
+    """The SDK's server with our tools, resources and prompts behind its methods. What is not offered is unknown to it.
 
     The SDK would coerce arguments, drop unknown ones and hide the text of errors; here it does none of the three.
     """
@@ -43,31 +53,55 @@ class ShopfloorServer(MCPServer[dict[str, Any]]):
             title=identity.TITLE,
             instructions=identity.INSTRUCTIONS,
             version=identity.VERSION,
-            cache_hints={"tools/list": CacheHint(ttl_ms=_TOOLS_TTL_MS, scope="public")},
+            cache_hints={method: CacheHint(ttl_ms=_LISTS_TTL_MS, scope="public") for method in _LISTS},
             log_level="WARNING",
         )
         self.pipeline = Pipeline(backend, clock)
         self._named = {tool.name: tool for tool in tools}
         self._published = published_tools(tools)
+        kinds, reading = offered_kinds(tools), PlantReading(backend)
+        self._resources = Resources(reading, kinds, clock)
+        self._prompts = Prompts(JOBS, RULES, tools)
+        self.completion()(Completions(reading, self._prompts, kinds).complete)
 
     async def list_tools(self) -> list[types.Tool]:
         return list(self._published)
 
     async def call_tool(
-        self, name: str, arguments: dict[str, Any], context: Context[dict[str, Any], Any] | None = None
-    ) -> types.CallToolResult:
+        self, name: str, arguments: dict[str, Any], context: AnyContext | None = None
+    ) -> types.CallToolResult | types.InputRequiredResult:
         tool = self._named.get(name)
         if tool is None:
             raise MCPError(code=types.INVALID_PARAMS, message=f"Unknown tool: {name[:_LONGEST_ECHO]}")
         try:
-            answer = await self.pipeline.call(tool, arguments, _caller(context))
+            caller = _caller(context)
+            answer = await confirmed(lambda given: self.pipeline.call(tool, given, caller), arguments, context)
         except ToolFailure as failure:
             return _result(failure.as_json(), is_error=True)
-        return _result(answer)
+        return answer if isinstance(answer, types.InputRequiredResult) else _result(answer)
+
+    async def list_resources(self) -> list[types.Resource]:
+        return self._resources.listed()
+
+    async def list_resource_templates(self) -> list[types.ResourceTemplate]:
+        return self._resources.templates()
+
+    async def read_resource(self, uri: object, context: AnyContext | None = None) -> Iterable[ReadResourceContents]:
+        del context
+        return [await self._resources.read(str(uri))]
+
+    async def list_prompts(self) -> list[types.Prompt]:
+        return self._prompts.listed()
+
+    async def get_prompt(
+        self, name: str, arguments: dict[str, Any] | None = None, context: AnyContext | None = None
+    ) -> types.GetPromptResult:
+        del context
+        return self._prompts.get(name, arguments or {})
 
 
-def build_server(backend: Backend, clock: Clock) -> ShopfloorServer:
-    return ShopfloorServer(ALL_TOOLS, backend, clock)
+def build_server(backend: Backend, clock: Clock, tools: Sequence[AnyTool] = ALL_TOOLS) -> ShopfloorServer:
+    return ShopfloorServer(tools, backend, clock)
 
 
 def published_tools(tools: Sequence[AnyTool]) -> tuple[types.Tool, ...]:
@@ -88,7 +122,7 @@ def published_tools(tools: Sequence[AnyTool]) -> tuple[types.Tool, ...]:
     )
 
 
-def _caller(context: Context[dict[str, Any], Any] | None) -> Caller:
+def _caller(context: AnyContext | None) -> Caller:
     """Who calls, from the request's `_meta`.
 
     Raises:

@@ -1,36 +1,48 @@
 """The command line of the server: `shopfloor-mcp serve | tools | call | schemas | seed | version`.
 
-Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 130 interrupted.
+Data goes to stdout, everything else to stderr.
 """
 
 import json
+import shlex
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterator, Mapping
 from contextlib import aclosing
-from datetime import datetime
 from difflib import get_close_matches
 from enum import StrEnum
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mcp_server import identity
-from mcp_server.errors import ConfigurationError, ToolFailure
+from mcp_server.errors import ToolFailure
+from mcp_server.invocation import (
+    FAILED,
+    AsJson,
+    AsOf,
+    DataDir,
+    ExcludeTools,
+    OnlyTools,
+    ReadOnly,
+    Toolsets,
+    arguments_from,
+    ask,
+    offered_tools,
+    run,
+    settings_from,
+    wrong_usage,
+)
 from mcp_server.terminal import remark, show_answer, show_failure, show_json, show_table
 
 if TYPE_CHECKING:
     import mcp_types
 
+    from mcp_server.pipeline.declaration import Tool
     from mcp_server.settings import Settings
 
 __all__ = ["app"]
-
-T = TypeVar("T")
-
-FAILED = 1
-WRONG_USAGE = 2
-INTERRUPTED = 130
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -47,39 +59,36 @@ class Transport(StrEnum):
     HTTP = "http"
 
 
-DataDir = Annotated[
-    Path | None,
-    typer.Option("--data-dir", help="Folder of the plant's database [env: SHOPFLOOR_DATA_DIR].", show_default=False),
-]
-AsOf = Annotated[
-    datetime | None,
-    typer.Option(
-        "--as-of",
-        formats=["%Y-%m-%d"],
-        metavar="YYYY-MM-DD",
-        help="Hold the plant's day at this date [env: SHOPFLOOR_AS_OF].",
-        show_default=False,
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
-
-
 @app.command()
 def serve(
     *,
     transport: Annotated[Transport, typer.Option(help="How hosts connect.")] = Transport.STDIO,
     host: Annotated[str, typer.Option(help="Loopback address to listen on (http).")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on (http); 0 takes a free one.")] = 8000,
+    toolsets: Toolsets = None,
+    tools: OnlyTools = None,
+    exclude_tools: ExcludeTools = None,
+    read_only: ReadOnly = False,
     data_dir: DataDir = None,
     as_of: AsOf = None,
 ) -> None:
     """Serve the tools to a host, over stdio or HTTP.
 
-    HTTP is Streamable HTTP at /mcp, on loopback only.
+    HTTP is Streamable HTTP at /mcp, on loopback only. Toolsets are core, quality,
+    maintenance, procedures and issues; most work needs core. What is not offered
+    cannot be called either, nor read as a resource.
     """
-    settings = _settings(data_dir, as_of)
+    settings = settings_from(
+        data_dir=data_dir,
+        as_of=as_of,
+        toolsets=toolsets,
+        tools=tools,
+        exclude_tools=exclude_tools,
+        read_only=read_only,
+    )
+    offered = offered_tools(settings)
 
-    async def run() -> None:
+    async def main() -> None:
         from mcp_server.app import build_server
         from mcp_server.backends.opening import open_backend
         from mcp_server.clock import Clock
@@ -87,7 +96,7 @@ def serve(
         clock = Clock(settings.as_of)
         backend = await open_backend(settings, clock)
         async with aclosing(backend):
-            server = build_server(backend, clock)
+            server = build_server(backend, clock, offered)
             if transport is Transport.STDIO:
                 from mcp_server.transports.stdio import serve_stdio
 
@@ -97,20 +106,29 @@ def serve(
 
                 await serve_http(server, host=host, port=port, task_status=_Announcement())
 
-    _run(run)
+    run(main)
 
 
 @app.command()
-def tools(*, as_json: AsJson = False) -> None:
+def tools(
+    *,
+    toolsets: Toolsets = None,
+    tools: OnlyTools = None,
+    exclude_tools: ExcludeTools = None,
+    read_only: ReadOnly = False,
+    as_json: AsJson = False,
+) -> None:
     """List the tools, or print them as hosts receive them (--json)."""
-    from mcp_server.app import published_tools
-    from mcp_server.tools import ALL_TOOLS
-
+    settings = settings_from(toolsets=toolsets, tools=tools, exclude_tools=exclude_tools, read_only=read_only)
+    offered = offered_tools(settings)
     if as_json:
-        show_json({"tools": [_wire(tool) for tool in published_tools(ALL_TOOLS)]})
-        return
-    rows = [(tool.name, tool.toolset, tool.effect, tool.description.splitlines()[0]) for tool in ALL_TOOLS]
-    show_table(("tool", "toolset", "effect", "what it does"), sorted(rows, key=lambda row: (row[1], row[0])))
+        from mcp_server.app import published_tools
+
+        show_json({"tools": [_wire(tool) for tool in published_tools(offered)]})
+    else:
+        show_table(("tool", "effect", "what it does"), _by_toolset(offered))
+        writing = sum(tool.writes for tool in offered)
+        remark(f"{len(offered)} tools: {len(offered) - writing} read, {writing} write.")
 
 
 @app.command()
@@ -121,48 +139,42 @@ def call(
     idempotency_key: Annotated[
         str | None, typer.Option(help="Key of a write: the same key never takes effect twice.", show_default=False)
     ] = None,
+    toolsets: Toolsets = None,
+    tools: OnlyTools = None,
+    exclude_tools: ExcludeTools = None,
+    read_only: ReadOnly = False,
     as_json: AsJson = False,
     data_dir: DataDir = None,
     as_of: AsOf = None,
 ) -> None:
     """Call one tool without any host.
 
-    The call passes every check a host's call passes.
+    The call passes every check a host's call passes. Where it needs a person's
+    confirmation, a terminal asks; otherwise the command that confirms is shown.
     """
-    given = _arguments(arguments)
-    from mcp_server.tools import ALL_TOOLS
-
-    by_name = {known.name: known for known in ALL_TOOLS}
-    if tool not in by_name:
-        close = get_close_matches(tool, by_name, n=3)
-        _wrong_usage(
-            f"There is no tool {tool!r}.",
-            f"Did you mean {' or '.join(close)}?" if close else "See `shopfloor-mcp tools`.",
-        )
-    settings = _settings(data_dir, as_of)
-
-    async def run() -> dict[str, Any]:
-        from mcp_server.backends.opening import open_backend
-        from mcp_server.clock import Clock
-        from mcp_server.pipeline.call import Pipeline
-        from mcp_server.pipeline.declaration import Caller
-
-        try:
-            clock = Clock(settings.as_of)
-            backend = await open_backend(settings, clock)
-            async with aclosing(backend):
-                return await Pipeline(backend, clock).call(
-                    by_name[tool], given, Caller(idempotency_key=idempotency_key)
-                )
-        except ToolFailure as failure:
-            return failure.as_json()
-
-    answer = _run(run)
+    given = arguments_from(arguments)
+    settings = settings_from(
+        data_dir=data_dir,
+        as_of=as_of,
+        toolsets=toolsets,
+        tools=tools,
+        exclude_tools=exclude_tools,
+        read_only=read_only,
+    )
+    declared = _named(tool, offered_tools(settings))
+    answer = _called(declared, given, idempotency_key, settings)
+    if (code := _code_to_confirm(answer)) and not as_json and sys.stdin.isatty():
+        ask(f"{answer['error']['message']} Do you confirm this?")
+        answer = _called(declared, given | {"confirmation": code}, idempotency_key, settings)
     refused = answer.get("error")
     if as_json:
         show_json(answer)
     elif refused:
         show_failure(refused)
+        if code := _code_to_confirm(answer):
+            remark("To confirm it:")
+            options = {"--idempotency-key": idempotency_key, "--data-dir": data_dir, "--as-of": as_of and as_of.date()}
+            remark(_command(declared, given | {"confirmation": code}, options))
     else:
         show_answer(answer)
     if refused:
@@ -210,11 +222,11 @@ def seed(
     as_of: AsOf = None,
 ) -> None:
     """Fill an empty database with the sample plant. `serve` and `call` do it on first use."""
-    settings = _settings(data_dir, as_of)
+    settings = settings_from(data_dir=data_dir, as_of=as_of)
     if erase and not yes:
-        _confirm(f"Delete every record in {settings.data_dir}?")
+        ask(f"Delete every record in {settings.data_dir}?")
 
-    async def run() -> dict[str, int] | None:
+    async def main() -> dict[str, int] | None:
         from mcp_server.backends.sql.provision import reseed
         from mcp_server.bundled import sample_plant_dir
         from mcp_server.clock import Clock
@@ -222,7 +234,7 @@ def seed(
         today = Clock(settings.as_of).today()
         return await reseed(settings.data_dir, sample_plant=sample_plant_dir(), as_of=today, erase=erase)
 
-    counts = _run(run)
+    counts = run(main)
     if as_json:
         show_json({"seeded": counts is not None, "data_dir": str(settings.data_dir), "records": counts or {}})
     elif counts is None:
@@ -245,57 +257,62 @@ class _Announcement:
         remark(f"Serving MCP at {value}. Stop with Ctrl+C.")
 
 
-def _settings(data_dir: Path | None, as_of: datetime | None) -> "Settings":
-    from pydantic import ValidationError
-
-    from mcp_server.logs import configure_logs
-    from mcp_server.settings import Settings
-
-    options: dict[str, Any] = {"data_dir": data_dir, "as_of": as_of.date() if as_of else None}
-    try:
-        settings = Settings(**{name: value for name, value in options.items() if value is not None})
-    except ValidationError as error:
-        wrong = ", ".join(f"SHOPFLOOR_{str(problem['loc'][0]).upper()}: {problem['msg']}" for problem in error.errors())
-        _wrong_usage(f"A setting is wrong. {wrong}.", "Correct it and start again.")
-    configure_logs(settings.log_level, settings.log_format)
-    return settings
+def _named(name: str, offered: "tuple[Tool[Any, Any, Any], ...]") -> "Tool[Any, Any, Any]":
+    by_name = {tool.name: tool for tool in offered}
+    if name not in by_name:
+        close = get_close_matches(name, by_name, n=3)
+        wrong_usage(
+            f"There is no tool {name!r}.",
+            f"Did you mean {' or '.join(close)}?" if close else "See `shopfloor-mcp tools`.",
+        )
+    return by_name[name]
 
 
-def _run(main: Callable[[], Awaitable[T]]) -> T:
-    import anyio
+def _called(
+    tool: "Tool[Any, Any, Any]", given: Mapping[str, Any], key: str | None, settings: "Settings"
+) -> dict[str, Any]:
+    """The answer, or the error object of a call that was refused."""
 
-    try:
-        return anyio.run(main)
-    except ToolFailure as failure:
-        remark(f"error: {failure.message} {failure.suggestion}")
-        raise typer.Exit(FAILED) from None
-    except (ConfigurationError, OSError, ValueError) as error:
-        remark(f"error: {error}")
-        raise typer.Exit(FAILED) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
+    async def main() -> dict[str, Any]:
+        from mcp_server.backends.opening import open_backend
+        from mcp_server.clock import Clock
+        from mcp_server.pipeline.call import Pipeline
+        from mcp_server.pipeline.declaration import Caller
 
+        try:
+            clock = Clock(settings.as_of)
+            backend = await open_backend(settings, clock)
+            async with aclosing(backend):
+                return await Pipeline(backend, clock).call(tool, given, Caller(idempotency_key=key))
+        except ToolFailure as failure:
+            return failure.as_json()
 
-def _confirm(question: str) -> None:
-    typer.echo(f"{question} [y/N] ", nl=False, err=True)
-    if sys.stdin.readline().strip().casefold() not in {"y", "yes"}:
-        remark("Nothing was changed.")
-        raise typer.Exit(FAILED)
-
-
-def _arguments(text: str) -> dict[str, Any]:
-    try:
-        given = json.loads(sys.stdin.read() if text == "-" else text)
-    except (ValueError, RecursionError) as error:
-        _wrong_usage(f"The arguments are not JSON: {error}.", """Quote them for your shell: '{"project":"ALPHA"}'""")
-    if not isinstance(given, dict):
-        _wrong_usage("The arguments must be a JSON object.", """For example: '{"project":"ALPHA"}'""")
-    return given  # pyright: ignore[reportUnknownVariableType] - JSON, checked by the pipeline
+    return run(main)
 
 
-def _wrong_usage(message: str, suggestion: str) -> NoReturn:
-    remark(f"error: {message} {suggestion}")
-    raise typer.Exit(WRONG_USAGE)
+def _code_to_confirm(answer: Mapping[str, Any]) -> str | None:
+    error = answer.get("error", {})
+    return error["alternatives"][0] if error.get("code") == "confirmation_required" else None
+
+
+def _command(tool: "Tool[Any, Any, Any]", given: Mapping[str, Any], options: Mapping[str, object]) -> str:
+    shown = [part for name, value in options.items() if value is not None for part in (name, str(value))]
+    return shlex.join(["shopfloor-mcp", "call", tool.name, json.dumps(given, separators=(",", ":")), *shown])
+
+
+def _by_toolset(tools: "tuple[Tool[Any, Any, Any], ...]") -> Iterator[tuple[str, str, str]]:
+    """Rows of a table: each toolset, and under it its tools."""
+    from mcp_server.surface.selection import TOOLSETS
+
+    ordered = sorted(tools, key=lambda tool: (TOOLSETS.index(tool.toolset), tool.name))
+    for toolset, group in groupby(ordered, key=lambda tool: tool.toolset):
+        yield toolset, "", ""
+        for tool in group:
+            yield f"  {tool.name}", "writes" if tool.writes else "reads", _first_sentence(tool)
+
+
+def _first_sentence(tool: "Tool[Any, Any, Any]") -> str:
+    return " ".join(tool.description.split()).partition(". ")[0].removesuffix(".")
 
 
 def _wire(tool: "mcp_types.Tool") -> dict[str, Any]:

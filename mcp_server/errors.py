@@ -1,16 +1,18 @@
 """Every failure of a tool call, classed by who must act. Each becomes one JSON object for model, person and log.
 
 ToolFailure
-├── InvalidInput          validation           the caller: an argument is missing, unknown, of another type or range
-├── RuleViolated          precondition         the caller: well formed, but against a rule of the trade
-├── NotFound              not_found            the caller: no such record; alternatives are close matches
-├── Ambiguous             ambiguous            the caller: several records fit; alternatives are the candidates
-├── Conflict              conflict             the caller: it exists already, or the key was used for something else
-├── BackendUnavailable    backend_unavailable  nobody now: wait and retry
-├── DeadlineExceeded      deadline_exceeded    nobody now: nothing was stored, retry
-├── OutcomeUnknown        outcome_unknown      the caller: read before writing again
-├── VerificationFailed    verification_failed  the operator: the backend did not store what it said
-└── InternalError         internal             us
+├── InvalidInput          validation            the caller: an argument is missing, unknown, of another type or range
+├── RuleViolated          precondition          the caller: well formed, but against a rule of the trade
+├── NotFound              not_found             the caller: no such record; alternatives are close matches
+├── Ambiguous             ambiguous             the caller: several records fit; alternatives are the candidates
+├── Conflict              conflict              the caller: it exists already, or the key was used for something else
+├── ConfirmationRequired  confirmation_required a person: agrees to what will happen, then the same call with the code
+├── Declined              declined              nobody: a person was asked and said no; nothing was done
+├── BackendUnavailable    backend_unavailable   nobody now: wait and retry
+├── DeadlineExceeded      deadline_exceeded     nobody now: nothing was stored, retry
+├── OutcomeUnknown        outcome_unknown       the caller: read before writing again
+├── VerificationFailed    verification_failed   the operator: the backend did not store what it said
+└── InternalError         internal              us
 
 ConfigurationError: the person who starts the program must change a setting; no call is involved.
 """
@@ -22,8 +24,10 @@ __all__ = [
     "Ambiguous",
     "BackendUnavailable",
     "ConfigurationError",
+    "ConfirmationRequired",
     "Conflict",
     "DeadlineExceeded",
+    "Declined",
     "InternalError",
     "InvalidInput",
     "NotFound",
@@ -103,6 +107,16 @@ class Ambiguous(ToolFailure):
 
 class Conflict(ToolFailure):
     code = "conflict"
+
+
+class ConfirmationRequired(ToolFailure):
+    """Nothing was done yet. `message` says what will happen, and the one alternative is the code that confirms it."""
+
+    code = "confirmation_required"
+
+
+class Declined(ToolFailure):
+    code = "declined"
 
 
 class BackendUnavailable(ToolFailure):

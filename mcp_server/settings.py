@@ -5,14 +5,24 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import platformdirs
-from pydantic import AfterValidator, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 __all__ = ["Settings"]
 
 
 def _user_data_dir() -> Path:
     return Path(platformdirs.user_data_dir("shopfloor", appauthor=False))
+
+
+def _names(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(dict.fromkeys(name for part in value.split(",") if (name := part.strip())))
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
+"""Given as text with commas."""
 
 
 class Settings(BaseSettings):
@@ -34,6 +44,10 @@ class Settings(BaseSettings):
     as_of: Annotated[
         date | None, Field(description="Hold the plant's day at this date, and seed the sample plant for it")
     ] = None
+    toolsets: Annotated[Names, Field(description="Offer the tools of these toolsets")] = ()
+    tools: Annotated[Names, Field(description="Offer these tools, beside those of the toolsets")] = ()
+    exclude_tools: Annotated[Names, Field(description="Do not offer these tools")] = ()
+    read_only: Annotated[bool, Field(description="Offer no tool that writes")] = False
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Field(description="Least level written to stderr")
     ] = "warning"

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -14,9 +14,13 @@ from mcp_server.errors import InvalidInput, VerificationFailed
 from mcp_server.pipeline.declaration import ListRequest, ListResult, ToolCall
 from mcp_server.pipeline.preconditions import project_of
 
-__all__ = ["envelope", "one_page", "page_is_as_asked", "selection"]
+__all__ = ["MOST_CHARACTERS", "envelope", "one_page", "page_is_as_asked", "page_of", "selection"]
 
 R = TypeVar("R", bound=Record)
+Item = TypeVar("Item", bound=BaseModel)
+
+MOST_CHARACTERS = 70_000
+"""Of one page as JSON: under 25,000 tokens at 2.8 characters a token, which ids and numbers come to."""
 
 
 async def one_page(call: ToolCall, kind: type[R], query: Query, request: ListRequest) -> Page[R]:
@@ -26,7 +30,26 @@ async def one_page(call: ToolCall, kind: type[R], query: Query, request: ListReq
         InvalidInput: the cursor is not one of ours.
     """
     after = None if request.cursor is None else _after(request.cursor)
-    return await call.plant.find(kind, replace(query, after=after, limit=request.limit))
+    page = await call.plant.find(kind, replace(query, after=after, limit=request.limit))
+    return _cut(page, lambda record: record.key)
+
+
+def page_of(items: Sequence[Item], request: ListRequest, key: Callable[[Item], str]) -> Page[Item]:
+    """The page of a list that was computed, in its own order; `key` names an item and is unique.
+
+    Raises:
+        InvalidInput: the cursor is not one of ours, or its item is no longer in the list.
+    """
+    start = 0
+    if request.cursor is not None:
+        after = _after(request.cursor)
+        keys = [key(item) for item in items]
+        if after not in keys:
+            raise _no_cursor()
+        start = keys.index(after) + 1
+    shown = tuple(items[start : start + request.limit])
+    more = start + len(shown) < len(items)
+    return _cut(Page(items=shown, total=len(items), next_after=key(shown[-1]) if shown and more else None), key)
 
 
 def envelope(page: Page[Any], call: ToolCall) -> dict[str, Any]:
@@ -51,7 +74,7 @@ async def page_is_as_asked(request: ListRequest, result: ListResult[Any], call: 
         filters["id"] = filters["ids"][0]
     if "project" in filters:
         filters["project"] = ((await project_of(call, filters["project"][0])).id, SHARED)
-    found = [item.id for item in result.items]
+    found = [getattr(item, "key", item.id) for item in result.items]
     wrong = [item.id for item in result.items if not _fits(item, filters)]
     if wrong or len(set(found)) != len(found) or len(found) > min(request.limit, result.total):
         raise VerificationFailed(
@@ -64,6 +87,16 @@ def _fits(item: BaseModel, filters: Mapping[str, tuple[Any, ...]]) -> bool:
     return all(getattr(item, name, allowed[0]) in allowed for name, allowed in filters.items())
 
 
+def _cut(page: Page[Item], key: Callable[[Item], str]) -> Page[Item]:
+    """The page, ended early where it would fill a model's context; the cursor goes on from there."""
+    room = MOST_CHARACTERS
+    for position, item in enumerate(page.items):
+        room -= len(item.model_dump_json(exclude_none=True))
+        if room < 0 and position > 0:
+            return replace(page, items=page.items[:position], next_after=key(page.items[position - 1]))
+    return page
+
+
 def _after(cursor: str) -> str:
     try:
         after = base64.urlsafe_b64decode(cursor.encode("ascii")).decode()
@@ -71,7 +104,11 @@ def _after(cursor: str) -> str:
             return after
     except (UnicodeError, binascii.Error):
         pass
-    raise InvalidInput(
+    raise _no_cursor()
+
+
+def _no_cursor() -> InvalidInput:
+    return InvalidInput(
         "cursor: is not a cursor of this server.",
         field="cursor",
         suggestion="Leave cursor out to start at the first page.",

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from mcp_server.backends.base import Query
 from mcp_server.domain import limits
+from mcp_server.domain.documents import LIVE
 from mcp_server.domain.issues import OPEN_STATES
 from mcp_server.domain.records import (
     SHARED,
@@ -25,7 +26,7 @@ from mcp_server.pipeline.declaration import Code, Effect, ListRequest, ListResul
 from mcp_server.pipeline.preconditions import in_use, project_of, record_of, records_of
 from mcp_server.tools.paging import envelope, one_page, page_is_as_asked, selection
 
-__all__ = ["TOOLS"]
+__all__ = ["TOOLS", "Ids", "OfProject"]
 
 Ids = Annotated[tuple[Code, ...] | None, Field(min_length=1, max_length=100, description="Only these ids")]
 SearchText = Annotated[str | None, Field(min_length=2, max_length=80, description="Text in id, name or type")]
@@ -54,12 +55,12 @@ class OfProject(ListRequest):
 class GetMachines(OfProject):
     ids: Ids = None
     workstation: Annotated[Code | None, Field(description="e.g. ALPHA-OP20")] = None
-    area: Annotated[Code | None, Field(description="Site, area or line, e.g. ALPHA-M1")] = None
+    area: Annotated[Code | None, Field(description="Site, area or line")] = None
     type: Annotated[str | None, Field(max_length=60, description="e.g. leak_tester")] = None
     status: Annotated[MachineStatus | None, Field(description="Machine status")] = None
-    criticality: Annotated[Literal["A", "B", "C"] | None, Field(description="A most critical, C least")] = None
+    criticality: Annotated[Literal["A", "B", "C"] | None, Field(description="A is most critical")] = None
     q: SearchText = None
-    include_shared: Annotated[bool, Field(description="Also machines all projects share")] = True
+    include_shared: Annotated[bool, Field(description="Also shared machines")] = True
 
 
 class MachineItem(Machine):
@@ -96,19 +97,6 @@ class Specs(ListResult[SpecItem]):
     pass
 
 
-class GetWorkstations(OfProject):
-    ids: Ids = None
-    line: Annotated[Code | None, Field(description="e.g. ALPHA-A1")] = None
-
-
-class WorkstationItem(Workstation):
-    machines: tuple[str, ...]
-
-
-class Workstations(ListResult[WorkstationItem]):
-    pass
-
-
 async def _machines_exist(request: GetMachines, call: ToolCall) -> None:
     project = await project_of(call, request.project)
     await records_of(call, Machine, request.ids or (), field="ids", project=project)
@@ -133,11 +121,6 @@ async def _specs_exist(request: GetSpecs, call: ToolCall) -> None:
     await records_of(call, Spec, request.ids or (), field="ids", project=project)
     if request.material_id is not None:
         await record_of(call, Material, request.material_id, field="material_id", project=project)
-
-
-async def _workstations_exist(request: GetWorkstations, call: ToolCall) -> None:
-    project = await project_of(call, request.project)
-    await records_of(call, Workstation, request.ids or (), field="ids", project=project)
 
 
 @tool(
@@ -165,7 +148,7 @@ async def list_projects(request: ListProjects, call: ToolCall) -> Projects:
     result_checks=(page_is_as_asked,),
 )
 async def get_machines(request: GetMachines, call: ToolCall) -> Machines:
-    """Find machines of a project: make, model, serial number, status, energy sources, place in the plant."""
+    """Find machines: make, model, serial number, status, energy sources, place in the plant."""
     projects = await _scope(request, call, shared=request.include_shared)
     among = selection(
         project=projects,
@@ -230,30 +213,6 @@ async def get_specs(request: GetSpecs, call: ToolCall) -> Specs:
     return Specs(items=items, **envelope(page, call))
 
 
-@tool(
-    title="Get workstations",
-    toolset="core",
-    effect=Effect.READ,
-    request=GetWorkstations,
-    result=Workstations,
-    preconditions=(_workstations_exist,),
-    result_checks=(page_is_as_asked,),
-)
-async def get_workstations(request: GetWorkstations, call: ToolCall) -> Workstations:
-    """Find workstations of a project: line, operation, cycle time in seconds, operators, machines."""
-    project = await project_of(call, request.project)
-    among = selection(project=project.id, id=request.ids, line=request.line)
-    page = await one_page(call, Workstation, Query(among), request)
-    machines = await call.plant.find(Machine, Query({"workstation": [station.id for station in page.items]}))
-    items = [
-        WorkstationItem(
-            **station.model_dump(), machines=tuple(m.id for m in machines.items if m.workstation == station.id)
-        )
-        for station in page.items
-    ]
-    return Workstations(items=tuple(items), **envelope(page, call))
-
-
 async def _scope(request: OfProject, call: ToolCall, *, shared: bool = True) -> tuple[str, ...]:
     project = await project_of(call, request.project)
     return (project.id, SHARED) if shared else (project.id,)
@@ -263,17 +222,20 @@ async def _counts(call: ToolCall, project: Project) -> dict[str, int]:
     async def count(kind: type[Record], **among: Any) -> int:  # noqa: ANN401 - values of any filter
         return (await call.plant.find(kind, Query(selection(project=project.id, **among), limit=1))).total
 
+    plans = (await call.plant.find(QualityPlan, Query(selection(project=project.id, state=tuple(LIVE))))).items
     return {
         "machines": await count(Machine),
         "materials": await count(Material),
         "specs": await count(Spec),
-        "quality_plans": await count(QualityPlan),
+        "quality_plans": len({plan.id for plan in plans}),
         "open_issues": await count(Issue, state=tuple(OPEN_STATES)),
     }
 
 
 def _data_quality(spec: Spec) -> tuple[str, ...]:
     found: list[str] = []
+    if not spec.unit.strip():
+        found.append("no unit")
     if limits.are_reversed(spec.lsl, spec.usl):
         found.append("lsl is not below usl")
     if spec.data_type == "variable" and spec.lsl is None and spec.usl is None:
@@ -307,4 +269,4 @@ class _Places:
         return tuple(place for place in self._parents if area in self.path(place).split("/"))
 
 
-TOOLS = (list_projects, get_machines, get_materials, get_specs, get_workstations)
+TOOLS = (list_projects, get_machines, get_materials, get_specs)

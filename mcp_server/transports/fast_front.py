@@ -17,12 +17,13 @@ from typing import Final
 from mcp_server import identity
 
 CAPABILITIES: Final[dict[str, dict[str, bool]]] = {
+    "completions": {},
     "prompts": {"listChanged": True},
     "resources": {"subscribe": True, "listChanged": True},
     "tools": {"listChanged": True},
 }
-"""What the SDK's MCPServer advertises at 2026-07-28 whatever is registered; a completion handler or an extension adds
-to it. A test holds the server to this table."""
+"""What the SDK's MCPServer advertises at 2026-07-28 whatever is registered, and our completion handler; an extension
+would add to it. A test holds the server to this table."""
 
 MAX_LINE_BYTES: Final = 16 * 1024 * 1024
 """About what one line may occupy; the end of a longer one is dropped, which leaves invalid JSON for the server."""

@@ -2,6 +2,8 @@
 
 import json
 import os
+import pty
+import shlex
 import shutil
 import signal
 import sqlite3
@@ -94,8 +96,16 @@ def test_the_version_is_the_one_hosts_are_told(tmp_path: Path) -> None:
         (["call", "get_machines", "[" * 100_000], "not JSON"),
         (["seed", "--as-of", "tomorrow"], "%Y-%m-%d"),
         (["serve", "--port", "70000"], "65535"),
+        (["serve", "--toolsets", "core,qualty"], "Did you mean quality?"),
+        (["tools", "--tools", "log_isue"], "Did you mean log_issue"),
+        (["tools", "--exclude-tools", "get_machines", "--tools", "get_machines"], "no tool to offer"),
+        (["call", "--read-only", "log_issue"], "There is no tool 'log_issue'"),
+        (["call", "--toolsets", "quality", "get_machines"], "There is no tool 'get_machines'"),
     ],
-    ids=["command", "missing", "tool", "json", "object", "depth", "date", "port"],
+    ids=[
+        *("command", "missing", "tool", "json", "object", "depth", "date", "port"),
+        *("toolset", "tools", "nothing left", "read-only", "hidden"),
+    ],
 )
 def test_wrong_usage_exits_with_2_and_says_so_on_stderr_only(tmp_path: Path, arguments: list[str], hint: str) -> None:
     done = shopfloor_mcp(tmp_path, *arguments)
@@ -146,7 +156,7 @@ def test_a_wide_console_shows_more_and_a_narrow_one_at_least_three_columns(sampl
 
 
 def test_an_empty_list_prints_nothing_but_says_so(sample: Path) -> None:
-    done = shopfloor_mcp(sample, "call", "get_quality_plans", '{"project":"ALPHA"}')
+    done = shopfloor_mcp(sample, "call", "get_machines", '{"project":"ALPHA","q":"no such machine"}')
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr.startswith("0 of 0 ")
 
@@ -197,6 +207,34 @@ def test_json_is_one_line_even_when_everything_is_logged(sample: Path, arguments
     assert done.stdout.isascii()
 
 
+def test_the_tools_stand_under_their_toolset_with_what_they_do_to_the_plant(tmp_path: Path) -> None:
+    done = shopfloor_mcp(
+        tmp_path, "tools", "--toolsets", "quality,core", "--tools", "log_issue", env={"COLUMNS": "150"}
+    )
+    header, *rows = done.stdout.splitlines()
+    assert header.split()[:2] == ["tool", "effect"]
+    assert [row.strip() for row in rows if not row.startswith(" ")] == ["core", "quality", "issues"]
+    effects = {row.split()[0]: row.split()[1] for row in rows if row.startswith("  ")}
+    assert (effects["get_machines"], effects["create_quality_plan"]) == ("reads", "writes")
+    assert rows[-1].split()[:2] == ["log_issue", "writes"]
+    assert done.stderr.endswith(" write.\n")
+
+
+def test_hosts_receive_what_was_chosen_by_option_or_by_environment(tmp_path: Path) -> None:
+    def listed(*arguments: str, **env: str) -> set[str]:
+        done = shopfloor_mcp(tmp_path, "tools", "--json", *arguments, env=env)
+        assert done.returncode == 0, done.stderr
+        return {tool["name"] for tool in json.loads(done.stdout)["tools"]}
+
+    assert listed("--tools", "log_issue", "--tools", "get_issues,get_machines") == {
+        *("log_issue", "get_issues", "get_machines")
+    }
+    assert listed(SHOPFLOOR_TOOLS="log_issue, get_issues", SHOPFLOOR_READ_ONLY="1") == {"get_issues"}
+    assert listed("--tools", "log_issue", SHOPFLOOR_TOOLS="get_issues") == {"log_issue"}
+    assert listed("--exclude-tools", "log_issue", SHOPFLOOR_TOOLSETS="issues").isdisjoint({"log_issue", "get_machines"})
+    assert "log_issue" in listed("--tools", "", SHOPFLOOR_TOOLSETS="")  # as hosts pass what their user left blank
+
+
 def test_arguments_can_come_from_stdin(sample: Path) -> None:
     text = json.dumps({"project": "ALPHA", "ids": ["MC-101"]}, indent=2)
     done = shopfloor_mcp(sample, "call", "get_machines", "-", "--json", stdin=text)
@@ -210,6 +248,69 @@ def test_the_same_key_takes_effect_once_over_two_processes(plant: Path) -> None:
     assert again == first | {"replayed": True}
     with closing(sqlite3.connect(plant / "plant.sqlite3")) as file:
         assert file.execute("SELECT count(*) FROM issues").fetchone() == (73,)
+
+
+WITHDRAW = {
+    "project": "ALPHA",
+    "kind": "sop",
+    "id": "SOP-A-070",
+    "revision": 4,
+    "decision": "withdraw",
+    "approver_id": "E113",
+    "comment": "It isn't used any more.",
+}
+
+
+def state_of_sop(plant: Path) -> str:
+    with closing(sqlite3.connect(plant / "plant.sqlite3")) as file:
+        return file.execute("SELECT state FROM sops WHERE id = 'SOP-A-070' AND revision = 4").fetchone()[0]
+
+
+def test_a_call_that_needs_a_confirmation_shows_the_command_that_gives_it(plant: Path) -> None:
+    before = state_of_sop(plant)
+    asked = shopfloor_mcp(
+        plant, "call", "approve_document", json.dumps(WITHDRAW), "--idempotency-key", "the-withdrawal"
+    )
+    assert asked.returncode == 1
+    assert asked.stdout.startswith("Refused (confirmation_required): This will withdraw ")
+    assert state_of_sop(plant) == before
+    program, *rest = shlex.split(asked.stderr.splitlines()[-1])
+    assert program == "shopfloor-mcp"
+    confirmed = shopfloor_mcp(plant, *rest, "--json")
+    assert one_line_of_json(confirmed)["status"] == "updated"
+    assert state_of_sop(plant) == "withdrawn"
+
+
+def test_a_script_gets_the_code_and_is_not_asked(plant: Path) -> None:
+    refused = one_line_of_json(shopfloor_mcp(plant, "call", "approve_document", json.dumps(WITHDRAW), "--json"))
+    [code] = refused["error"]["alternatives"]
+    assert (refused["error"]["code"], len(code)) == ("confirmation_required", 8)
+
+
+@pytest.mark.parametrize(
+    ("typed", "code", "state"), [("y", 0, "withdrawn"), ("n", 1, "in_review"), ("", 1, "in_review")]
+)
+def test_in_a_terminal_the_person_is_asked_and_the_call_goes_on(plant: Path, typed: str, code: int, state: str) -> None:
+    keyboard, terminal = pty.openpty()
+    try:
+        os.write(keyboard, f"{typed}\n".encode())
+        done = subprocess.run(
+            [*COMMAND, "call", "approve_document", json.dumps(WITHDRAW)],
+            stdin=terminal,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment(plant),
+            timeout=60,
+        )
+    finally:
+        os.close(keyboard)
+        os.close(terminal)
+    assert "This will withdraw procedure SOP-A-070 revision 4" in done.stderr
+    assert "Do you confirm this? [y/N]" in done.stderr
+    assert done.returncode == code
+    assert ('"status": "updated"' in done.stdout) is (code == 0)
+    assert state_of_sop(plant) == state
 
 
 def test_text_of_the_plant_cannot_drive_the_terminal(plant: Path) -> None:

@@ -6,13 +6,26 @@ from pydantic import ValidationError
 
 from mcp_server.settings import Settings
 
-EXAMPLES = {"data_dir": "/srv/plant", "as_of": "2026-06-30", "log_level": "debug", "log_format": "json"}
+EXAMPLES = {
+    "data_dir": "/srv/plant",
+    "as_of": "2026-06-30",
+    "toolsets": "core,quality",
+    "tools": "log_issue",
+    "exclude_tools": "create_sop,revise_sop",
+    "read_only": "True",
+    "log_level": "debug",
+    "log_format": "json",
+}
 
 
 @pytest.fixture(autouse=True)
 def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in Settings.model_fields:
         monkeypatch.delenv(f"SHOPFLOOR_{name.upper()}", raising=False)
+
+
+def as_written(value: object) -> str:
+    return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 def test_every_setting_is_described_and_has_an_example_here() -> None:
@@ -28,7 +41,7 @@ def test_every_setting_comes_from_the_environment_and_an_option_beats_it(
     monkeypatch.setenv(f"SHOPFLOOR_{name.upper()}", EXAMPLES[name])
     from_environment = getattr(Settings(), name)
     assert from_environment != default
-    assert str(from_environment) == EXAMPLES[name]
+    assert as_written(from_environment) == EXAMPLES[name]
     assert getattr(Settings(**{name: default}), name) == default
 
 
@@ -39,6 +52,11 @@ def test_an_empty_variable_is_one_that_was_not_set(name: str, monkeypatch: pytes
     assert getattr(Settings(), name) == default
 
 
+def test_names_may_stand_apart_and_twice_and_a_comma_too_many_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOPFLOOR_TOOLSETS", " core , quality,core,, ")
+    assert Settings().toolsets == ("core", "quality")
+
+
 def test_the_home_folder_may_be_written_as_a_tilde(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/somebody")
     monkeypatch.setenv("SHOPFLOOR_DATA_DIR", "~/plant")
@@ -46,7 +64,8 @@ def test_the_home_folder_may_be_written_as_a_tilde(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize(
-    ("name", "wrong"), [("as_of", "yesterday-canary"), ("log_level", "canary"), ("log_format", "canary")]
+    ("name", "wrong"),
+    [("as_of", "yesterday-canary"), ("log_level", "canary"), ("log_format", "canary"), ("read_only", "canary")],
 )
 def test_a_wrong_value_is_refused_and_not_repeated(name: str, wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"SHOPFLOOR_{name.upper()}", wrong)

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from mcp_server.backends.base import Page
-from mcp_server.domain.records import EquipmentNode
+from mcp_server.backends.base import Page, Query
+from mcp_server.domain.records import DocumentState, EquipmentNode, Sop
 from tests.support.sample_plant import Lies, Lying, control_plan, sample_plant
 
 pytestmark = pytest.mark.anyio
@@ -18,7 +18,9 @@ async def test_projects_are_listed_with_what_they_have(tmp_path: Path):
         answer = await plant.call("list_projects", {})
         assert (answer["total"], [p["id"] for p in answer["items"]]) == (3, ["ALPHA", "BETA", "GAMMA"])
         alpha = answer["items"][0]
-        assert (alpha["machines"], alpha["quality_plans"], alpha["time_zone"]) == (18, 1, "America/Chicago")
+        assert (alpha["machines"], alpha["time_zone"]) == (18, "America/Chicago")
+        live = "SELECT count(DISTINCT id) AS n FROM quality_plans WHERE project = 'ALPHA' AND state NOT IN "
+        assert alpha["quality_plans"] == plant.rows(live + "('superseded', 'withdrawn')")[0]["n"] == 4
         for table, name in (("machines", "machines"), ("materials", "materials"), ("specs", "specs")):
             assert alpha[name] == plant.rows(f"SELECT count(*) AS n FROM {table} WHERE project = 'ALPHA'")[0]["n"]
         open_issues = (
@@ -127,6 +129,7 @@ async def test_characteristics_are_found_by_what_is_asked(tmp_path: Path):
         ({"lsl": 57.03, "usl": 57.0}, ["lsl is not below usl", "nominal is outside the limits"]),
         ({"nominal": 58.0}, ["nominal is outside the limits"]),
         ({"lsl": None, "usl": None}, ["no limit on either side"]),
+        ({"unit": " "}, ["no unit"]),
     ],
 )
 async def test_a_characteristic_that_contradicts_itself_is_shown_and_marked(
@@ -149,3 +152,24 @@ async def test_workstations_come_with_their_machines(tmp_path: Path):
             "ALPHA-OP90": ["CV-142", "LM-141", "VI-140"],
         }
         assert answer["items"][0]["cycle_time_s"] == 42.9
+
+
+async def test_a_workstation_names_its_procedure_and_says_when_none_is_released(tmp_path: Path):
+    async with sample_plant(tmp_path) as plant:
+        answer = await plant.call("get_workstations", ALPHA)
+        sops = {station["id"]: station["sop"] for station in answer["items"]}
+        assert sops["ALPHA-OP20"] == {"id": "SOP-A-020", "revision": 5, "state": "released"}
+        assert sops["ALPHA-OP70"] == {"id": "SOP-A-070", "revision": 4, "state": "in_review"}
+        assert answer["warnings"] == ["ALPHA-OP70 has no released procedure; SOP-A-070 is in_review."]
+        beta = await plant.call("get_workstations", {"project": "BETA", "ids": ["BETA-OP20"]})
+        assert "sop" not in beta["items"][0]
+        assert beta["warnings"] == ["BETA-OP20 has no procedure."]
+
+
+async def test_the_procedure_in_force_stands_before_the_one_being_worked_on(tmp_path: Path):
+    async with sample_plant(tmp_path) as plant:
+        async with plant.backend.unit_of_work() as unit:
+            (current,) = (await unit.find(Sop, Query({"id": ("SOP-A-020",)}))).items
+            await unit.insert(current.model_copy(update={"revision": 6, "state": DocumentState.DRAFT}))
+        (station,) = (await plant.call("get_workstations", ALPHA | {"ids": ["ALPHA-OP20"]}))["items"]
+        assert station["sop"] == {"id": "SOP-A-020", "revision": 5, "state": "released"}

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from mcp_server.domain.records import PlanRow
+from mcp_server.domain.records import PlanRow, QualityPlan, document_key
 from mcp_server.errors import VerificationFailed
+from tests.mcp_server.tools.checks.quality import CASTING, a_draft, change
 from tests.support.sample_plant import TOOLS, control_plan, plan_row, sample_plant
 
 pytestmark = pytest.mark.anyio
@@ -26,13 +27,14 @@ async def test_every_row_and_number_of_a_new_plan_can_be_read_again(tmp_path: Pa
     async with sample_plant(tmp_path) as plant:
         written = await plant.call("create_quality_plan", arguments)
         (read,) = (await plant.call("get_quality_plans", {"project": "ALPHA", "id": written["record"]["id"]}))["items"]
-        assert read == written["record"]
+        computed = {"row_count": 5, "uncovered": ["SP-004", "SP-005", "SP-007", "SP-009"], "needs_review": True}
+        assert read == written["record"] | computed
         assert {name: read[name] for name in arguments if name != "rows"} == {
             name: value for name, value in arguments.items() if name != "rows"
         }
         assert [{name: row[name] for name in asked} for asked, row in zip(rows, read["rows"], strict=True)] == rows
         assert (read["id"], read["revision"], read["state"], read["material_revision"]) == ("QP-0001", 1, "draft", "D")
-        stored = plant.rows("SELECT * FROM quality_plan_rows ORDER BY position")
+        stored = plant.rows("SELECT * FROM quality_plan_rows WHERE plan_key = 'QP-0001@0001' ORDER BY position")
         assert [{n: v for n, v in row.items() if n in PlanRow.model_fields and v is not None} for row in stored] == (
             read["rows"]
         )
@@ -62,7 +64,8 @@ async def test_an_aql_row_stores_the_inspection_level_that_holds(tmp_path: Path)
     async with sample_plant(tmp_path) as plant:
         answer = await plant.call("create_quality_plan", control_plan(row))
         assert answer["record"]["rows"][0]["inspection_level"] == "II"
-        assert plant.rows("SELECT inspection_level FROM quality_plan_rows") == [{"inspection_level": "II"}]
+        stored = plant.rows("SELECT inspection_level FROM quality_plan_rows WHERE plan_key = 'QP-0001@0001'")
+        assert stored == [{"inspection_level": "II"}]
 
 
 async def test_special_characteristics_without_a_row_are_listed(tmp_path: Path):
@@ -71,6 +74,20 @@ async def test_special_characteristics_without_a_row_are_listed(tmp_path: Path):
         missing = ["SP-002", "SP-003", "SP-004", "SP-005", "SP-007", "SP-009"]
         assert answer["coverage"] == {"special_total": 7, "special_covered": 1, "missing": missing}
         assert answer["warnings"] == [f"Special characteristics without a row: {', '.join(missing)}."]
+
+
+async def test_what_does_not_stop_a_plan_is_told_row_by_row(tmp_path: Path):
+    rows = (
+        plan_row("SP-103", machine_id="LT-230", gauge_id=None, sampling="full", sample_size=None),
+        plan_row(None, characteristic="Bore", kind="product", operation="OP20", machine_id="MC-203", gauge_id="RO-421"),
+    )
+    async with sample_plant(tmp_path) as plant:
+        answer = await plant.call("create_quality_plan", control_plan(*rows, project="BETA", material_id="RC38-FG"))
+        new, conditional, uncovered = answer["warnings"]
+        assert new.startswith("rows[1].machine_id: MC-203")
+        assert "still commissioning" in new
+        assert "RO-421 has a gauge R&R of 11.9 % of tolerance; 10 to 30 %" in conditional
+        assert uncovered == "Special characteristics without a row: SP-101, SP-102."
 
 
 FIELDS_AND_WAYS_OUT = {
@@ -232,13 +249,15 @@ FIELDS_AND_WAYS_OUT = {
 async def test_a_refused_plan_names_the_field_and_the_way_out_and_leaves_no_record(tmp_path: Path, wrong: str):
     arguments, code, field, way_out, alternatives = FIELDS_AND_WAYS_OUT[wrong]
     async with sample_plant(tmp_path) as plant:
+        before = plant.counts()
         failure = await plant.refused("create_quality_plan", arguments)
         assert (failure.code, failure.field) == (code, field)
         assert way_out in failure.suggestion
         if alternatives is not None:
             assert failure.alternatives == alternatives
-        counts = plant.counts()
-        assert (counts["quality_plans"], counts["quality_plan_rows"], counts["idempotency_keys"]) == (0, 0, 0)
+        after = plant.counts()
+        for table in ("quality_plans", "quality_plan_rows", "idempotency_keys"):
+            assert after[table] == before[table]
 
 
 async def test_no_alternative_is_obsolete_or_decommissioned(tmp_path: Path):
@@ -292,17 +311,74 @@ async def test_a_row_that_is_changed_on_the_way_is_found_out(tmp_path: Path):
         assert failure.field == "rows[0].frequency"
 
 
+async def test_a_second_plan_for_the_same_points_to_the_update(tmp_path: Path):
+    async with sample_plant(tmp_path) as plant:
+        first = await plant.call("create_quality_plan", control_plan(phase="prototype"))
+        failure = await plant.refused("create_quality_plan", control_plan(phase="prototype", title="Once more"))
+        assert (failure.code, failure.alternatives) == ("conflict", (first["record"]["id"],))
+        assert "update_quality_plan" in failure.suggestion
+
+
 async def test_plans_are_found_by_what_they_are_for(tmp_path: Path):
     async with sample_plant(tmp_path) as plant:
-        for phase in ("production", "safe_launch", "pre_launch"):
-            await plant.call("create_quality_plan", control_plan(phase=phase))
+        made = {
+            phase: (await plant.call("create_quality_plan", CASTING | {"phase": phase}))["record"]["id"]
+            for phase in ("prototype", "safe_launch", "pre_launch")
+        }
 
         async def found(**wanted: Any) -> list[str]:
-            answer = await plant.call("get_quality_plans", {"project": "ALPHA"} | wanted)
+            answer = await plant.call("get_quality_plans", {"project": "ALPHA", "material_id": "CST-FC57"} | wanted)
             return [plan["id"] for plan in answer["items"]]
 
-        assert await found() == ["QP-0001", "QP-0002", "QP-0003"]
-        assert await found(phase="safe_launch") == ["QP-0002"]
-        assert await found(state="released") == []
-        assert await found(material_id="FC57-FG") == []
-        assert await found(project="BETA") == []
+        assert set(made.values()) <= set(await found())
+        assert await found(phase="safe_launch") == [made["safe_launch"]]
+        assert await found(phase="prototype", state="released") == []
+        assert made["prototype"] not in await found(material_id="FC57-FG")
+        assert await found(phase="prototype", needs_review=True) == []
+        assert await found(phase="prototype", needs_review=False) == [made["prototype"]]
+
+
+async def test_a_list_leaves_out_the_rows_and_counts_them(tmp_path: Path):
+    wanted = {"project": "ALPHA", "material_id": "CST-FC57", "phase": "prototype"}
+    async with sample_plant(tmp_path) as plant:
+        made = (await plant.call("create_quality_plan", CASTING))["record"]
+        (listed,) = (await plant.call("get_quality_plans", wanted))["items"]
+        (whole,) = (await plant.call("get_quality_plans", {"project": "ALPHA", "id": made["id"]}))["items"]
+        assert (listed["rows"], listed["row_count"], len(whole["rows"])) == ([], 1, 1)
+
+
+async def test_of_each_plan_the_newest_revision_in_use_is_shown_and_any_other_on_demand(tmp_path: Path):
+    async with sample_plant(tmp_path) as plant:
+        which = await a_draft(plant)
+        await plant.call("update_quality_plan", change((0, "frequency", "every shift")) | which)
+
+        async def revisions(**wanted: Any) -> list[int]:
+            answer = await plant.call("get_quality_plans", {"project": "ALPHA", "phase": "prototype"} | wanted)
+            return [plan["revision"] for plan in answer["items"] if plan["id"] == which["plan_id"]]
+
+        assert await revisions() == [2]
+        assert await revisions(id=which["plan_id"]) == [2]
+        assert await revisions(id=which["plan_id"], revision=1) == [1]
+        assert await revisions(state="superseded") == [1]
+        failure = await plant.refused("get_quality_plans", {"project": "ALPHA", "id": which["plan_id"], "revision": 3})
+        assert (failure.field, failure.alternatives) == ("revision", ("1", "2"))
+        failure = await plant.refused("get_quality_plans", {"project": "ALPHA", "revision": 1})
+        assert failure.field == "id"
+
+
+async def test_a_plan_needs_review_when_it_was_asked_for_or_something_special_is_uncovered(tmp_path: Path):
+    async with sample_plant(tmp_path) as plant:
+        which = await a_draft(plant)
+        bare = await plant.call("create_quality_plan", control_plan(phase="prototype"))
+
+        async def due() -> set[str]:
+            answer = await plant.call("get_quality_plans", {"project": "ALPHA", "needs_review": True})
+            return {plan["id"] for plan in answer["items"]}
+
+        assert bare["record"]["id"] in await due()
+        assert which["plan_id"] not in await due()
+        async with plant.backend.unit_of_work() as unit:
+            plan = await unit.get(QualityPlan, document_key(which["plan_id"], 1))
+            assert plan is not None
+            await unit.replace(plan.model_copy(update={"review_reason": "ISS-0012 was closed"}))
+        assert which["plan_id"] in await due()
