@@ -10,7 +10,9 @@ from typing import Any
 import anyio
 import pytest
 from anyio.abc import Process
-from mcp import Client
+from mcp import Client, MCPError, StdioServerParameters
+from mcp.client import ClientRequestContext
+from mcp.types import ElicitRequestParams, ElicitResult, PromptReference, TextResourceContents
 
 from orchestrator_client.agents.registry import load_agents
 from orchestrator_client.models.guided import GuidedModel
@@ -27,8 +29,8 @@ MACHINES = {"name": "get_machines", "arguments": {"project": "ALPHA", "ids": ["L
 
 
 @asynccontextmanager
-async def our_server(data_dir: Path) -> AsyncGenerator[Host]:
-    module = ("mcp_server", "serve", "--data-dir", str(data_dir), "--as-of", "2026-11-22")
+async def our_server(data_dir: Path, *options: str) -> AsyncGenerator[Host]:
+    module = ("mcp_server", "serve", "--data-dir", str(data_dir), "--as-of", "2026-11-22", *options)
     async with spawned(module=module) as (host, process):
         yield host
         await host.end()
@@ -86,13 +88,95 @@ async def test_one_pipe_serves_both_protocol_eras_whichever_comes_first(tmp_path
         assert machine_in(await host.ask(modern(4, "tools/call", **MACHINES))) == "Leak tester 2"
 
 
-async def test_the_quick_first_answer_is_the_one_the_running_server_gives(tmp_path: Path):
-    async with our_server(tmp_path) as host:
+@pytest.mark.parametrize("options", [(), ("--read-only", "--tools", "get_machines")], ids=["everything", "one tool"])
+async def test_the_quick_first_answer_is_the_one_the_running_server_gives(tmp_path: Path, options: tuple[str, ...]):
+    async with our_server(tmp_path, *options) as host:
         quick = await host.ask(modern("probe", "server/discover"))
         await host.shake_hands()  # answered by the server itself, so it is up now
         later = await host.ask(modern("again", "server/discover"))
 
     assert quick["result"] == later["result"]
+
+
+async def test_what_is_not_offered_is_neither_listed_nor_called_nor_read(tmp_path: Path):
+    async with our_server(
+        tmp_path, "--toolsets", "core,issues", "--read-only", "--exclude-tools", "get_record"
+    ) as host:
+        await host.shake_hands()
+        for ask in (legacy, modern):
+            listed = names_in(await host.ask(ask(1, "tools/list")))
+            assert {"get_machines", "get_issues"} <= listed
+            assert listed.isdisjoint({"log_issue", "get_record", "get_sops", "create_quality_plan"})
+            for hidden in ("log_issue", "get_record", "get_sops"):
+                refused = await host.ask(ask(2, "tools/call", name=hidden, arguments={}))
+                assert (refused["error"]["code"], refused["error"]["message"]) == (-32602, f"Unknown tool: {hidden}")
+            assert (await host.ask(ask(3, "prompts/list")))["result"]["prompts"] == []
+            hidden_record = await host.ask(ask(4, "resources/read", uri="plant://sops/SOP-A-070"))
+            assert hidden_record["error"]["code"] == -32602
+
+
+@asynccontextmanager
+async def target(transport: str, data_dir: Path) -> AsyncGenerator[str | StdioServerParameters]:
+    if transport == "http":
+        async with http_server(data_dir, free_port()) as url:
+            yield url
+    else:
+        serve = ["-m", "mcp_server", "serve", "--data-dir", str(data_dir), "--as-of", "2026-11-22"]
+        yield StdioServerParameters(command=sys.executable, args=serve, cwd=REPOSITORY)
+
+
+every_way = pytest.mark.parametrize(
+    ("transport", "mode"), [(transport, mode) for transport in ("stdio", "http") for mode in ("auto", "legacy")]
+)
+
+
+@every_way
+async def test_a_person_is_asked_before_a_document_is_withdrawn(tmp_path: Path, transport: str, mode: str):
+    asked: list[str] = []
+
+    async def person(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
+        del context
+        asked.append(params.message)
+        return ElicitResult(action="accept", content={"confirm": len(asked) > 1})
+
+    withdraw = {
+        "project": "ALPHA",
+        "kind": "sop",
+        "id": "SOP-A-070",
+        "revision": 4,
+        "decision": "withdraw",
+        "approver_id": "E113",
+        "comment": "The station is taken down.",
+    }
+    async with target(transport, tmp_path) as server, Client(server, mode=mode, elicitation_callback=person) as client:
+        no = (await client.call_tool("approve_document", withdraw)).structured_content or {}
+        yes = (await client.call_tool("approve_document", withdraw)).structured_content or {}
+
+    assert no["error"]["code"] == "declined"
+    assert (yes["status"], yes["record"]["state"]) == ("updated", "withdrawn")
+    assert len(asked) == 2
+    assert all("SOP-A-070 revision 4" in message for message in asked)
+
+
+@every_way
+async def test_records_prompts_and_completions_reach_hosts_of_both_eras(tmp_path: Path, transport: str, mode: str):
+    async with target(transport, tmp_path) as server, Client(server, mode=mode) as client:
+        [machine] = (await client.read_resource("plant://machines/LT-131")).contents
+        prompts = [prompt.name for prompt in (await client.list_prompts()).prompts]
+        prompt = await client.get_prompt("maintenance", {"project": "ALPHA", "machine": "LT-131"})
+        reference = PromptReference(name="maintenance")
+        given = {"name": "machine", "value": "lt-1"}
+        completed = await client.complete(reference, given, context_arguments={"project": "ALPHA"})
+        with pytest.raises(MCPError) as missing:
+            await client.read_resource("plant://machines/LT-13")
+
+    assert isinstance(machine, TextResourceContents)
+    assert json.loads(machine.text)["name"] == "Leak tester 2"
+    assert prompts == ["quality_plan", "maintenance", "work_instruction", "issue"]
+    assert "`schedule_maintenance`" in prompt.model_dump_json()
+    assert "LT-131" in completed.completion.values
+    assert missing.value.code == -32602
+    assert "LT-131" in missing.value.message
 
 
 async def test_an_unknown_tool_is_a_protocol_error_and_a_refusal_is_not(tmp_path: Path):

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from mcp_server.backends.sql.seed_files import SampleFiles, listed, read
-from mcp_server.domain.issues import due_times
+from mcp_server.domain.issues.reporting import due_times
 from mcp_server.domain.records import (
     Action,
     Containment,

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 
 from mcp_server.backends.sql.seed_files import SampleFiles, listed, number, read
 from mcp_server.backends.sql.seed_procedures import lockout_of_machine
+from mcp_server.domain.maintenance.recurrence import window
 from mcp_server.domain.records import (
     DocumentState,
     MaintenanceKind,
@@ -15,7 +16,6 @@ from mcp_server.domain.records import (
     WorkOrder,
     WorkOrderState,
 )
-from mcp_server.domain.recurrence import window
 
 __all__ = ["history", "pm_plans", "pm_tasks", "work_orders"]
 

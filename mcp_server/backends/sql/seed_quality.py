@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 
 from mcp_server.backends.sql.seed_files import SampleFiles, listed, read
-from mcp_server.domain.checklists import item_of_row, item_of_spec
-from mcp_server.domain.control_plan import complete_row
-from mcp_server.domain.inspection import demand_of, judge
+from mcp_server.domain.quality.checklists import item_of_row, item_of_spec
+from mcp_server.domain.quality.control_plan import complete_row
+from mcp_server.domain.quality.inspection import demand_of, judge
 from mcp_server.domain.records import (
     CheckItem,
     Checklist,

@@ -13,7 +13,7 @@ import pytest
 
 from mcp_server.backends.sql.seed import SAMPLE_AS_OF, sample_records
 from mcp_server.bundled import sample_plant_dir
-from mcp_server.domain.issue_gates import missing_gates
+from mcp_server.domain.issues.gates import missing_gates
 from mcp_server.domain.records import (
     SHARED,
     Document,

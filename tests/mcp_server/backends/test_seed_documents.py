@@ -3,9 +3,18 @@
 from collections import Counter
 from datetime import timedelta
 
-from mcp_server.domain.capability import capability
-from mcp_server.domain.control_plan import check_gauge, check_row, complete_row, coverage
-from mcp_server.domain.inspection import demand_of, judge
+from mcp_server.domain.procedures.sop import (
+    CYCLE_TOLERANCE_PCT,
+    check_hazards,
+    check_lockout,
+    compare_times,
+    missing_sections,
+    operation_of,
+    unchecked,
+)
+from mcp_server.domain.quality.capability import capability
+from mcp_server.domain.quality.control_plan import check_gauge, check_row, complete_row, coverage
+from mcp_server.domain.quality.inspection import demand_of, judge
 from mcp_server.domain.records import (
     Checklist,
     DocumentState,
@@ -20,15 +29,6 @@ from mcp_server.domain.records import (
     SpecialClass,
     Verdict,
     Workstation,
-)
-from mcp_server.domain.sop import (
-    CYCLE_TOLERANCE_PCT,
-    check_hazards,
-    check_lockout,
-    compare_times,
-    missing_sections,
-    operation_of,
-    unchecked,
 )
 from tests.mcp_server.backends.test_seed import by_id, every
 from tests.support.sample_plant import AS_OF

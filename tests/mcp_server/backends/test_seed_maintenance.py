@@ -7,8 +7,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from mcp_server.backends.sql.seed import SAMPLE_AS_OF
-from mcp_server.domain import lockout
-from mcp_server.domain.meters import meter_series
+from mcp_server.domain.maintenance import lockout
+from mcp_server.domain.maintenance.meters import meter_series
+from mcp_server.domain.maintenance.recurrence import NextDue, due_window, next_due, window
+from mcp_server.domain.maintenance.work_orders import hinders_production, holds, on_shift, overlapping, slot_of
 from mcp_server.domain.records import (
     Machine,
     MaintenanceRecord,
@@ -23,8 +25,6 @@ from mcp_server.domain.records import (
     WorkOrder,
     WorkOrderState,
 )
-from mcp_server.domain.recurrence import NextDue, due_window, next_due, window
-from mcp_server.domain.work_orders import hinders_production, holds, on_shift, overlapping, slot_of
 from tests.mcp_server.backends.test_seed import by_id, every
 from tests.support.sample_plant import AS_OF
 

@@ -53,7 +53,7 @@ async def test_annotations_are_read_the_cautious_way(plant: Plant) -> None:
             tools = {tool.name: tool for tool in await connection.list_tools()}
     read, write, bare = tools["get_machines"], tools["log_issue"], tools["unannotated"]
     assert (read.title, read.read_only, read.destructive, read.idempotent) == ("List machines", True, False, True)
-    assert (write.read_only, write.destructive, write.idempotent) == (False, False, False)
+    assert (write.read_only, write.destructive, write.idempotent) == (False, False, True)
     assert (bare.read_only, bare.destructive, bare.idempotent) == (False, True, False)
 
 

@@ -1,0 +1,1 @@
+"""Issues: from the report to the close."""

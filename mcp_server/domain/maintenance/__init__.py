@@ -1,0 +1,1 @@
+"""Maintenance: recurrence, meters, plans, work orders, lockout, figures."""

@@ -1,0 +1,1 @@
+"""Procedures: takt and balance, work instructions, hazard statements."""

@@ -1,0 +1,1 @@
+"""Quality: control plans, sampling, inspection, capability, gauges."""
