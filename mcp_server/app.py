@@ -110,12 +110,10 @@ def published_tools(tools: Sequence[AnyTool]) -> tuple[types.Tool, ...]:
         types.Tool.model_validate(
             {
                 "name": tool.name,
-                "title": tool.title,
                 "description": tool.description,
                 "inputSchema": published_schema(tool.request, "validation"),
                 "outputSchema": published_schema(tool.result, "serialization"),
                 "annotations": dict(tool.annotations),
-                "_meta": {"io.shopfloor/toolset": tool.toolset, **({META_KEY: True} if tool.writes else {})},
             }
         )
         for tool in sorted(tools, key=lambda tool: tool.name)

@@ -55,7 +55,7 @@ def _written_as_a_day(value: object) -> object:
 
 
 Code = Annotated[str, Field(max_length=40)]
-ProjectField = Annotated[str, Field(max_length=80, description="Project code or name")]
+ProjectField = Annotated[str, Field(max_length=80, description="Code or name")]
 Moment = Annotated[
     AwareDatetime,
     Field(strict=False, ge=datetime(2000, 1, 1, tzinfo=UTC), le=datetime(2100, 1, 1, tzinfo=UTC)),
@@ -104,7 +104,7 @@ class WriteRequest(Request):
 class UpdateRequest(WriteRequest):
     """A change of a record the caller has read: `expected_revision` is the one it was read at."""
 
-    expected_revision: Annotated[int, Field(ge=1, le=1_000_000, description="Revision you read")]
+    expected_revision: Annotated[int, Field(ge=1, le=9_999, description="As read")]
 
 
 class Result(BaseModel):
@@ -196,7 +196,6 @@ class Tool(Generic[Req, Res, CallT]):
     """
 
     name: str
-    title: str
     description: str
     toolset: Toolset
     effect: Effect
@@ -224,7 +223,6 @@ class Tool(Generic[Req, Res, CallT]):
 
 def tool(
     *,
-    title: str,
     toolset: Toolset,
     effect: Effect,
     request: type[Req],
@@ -237,7 +235,6 @@ def tool(
     def declare(run: Callable[[Req, CallT], Awaitable[Res]]) -> Tool[Req, Res, CallT]:
         return Tool(
             name=run.__name__,
-            title=title,
             description=inspect.cleandoc(run.__doc__ or ""),
             toolset=toolset,
             effect=effect,

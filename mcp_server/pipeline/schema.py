@@ -7,13 +7,15 @@ from pydantic import BaseModel
 
 __all__ = ["published_schema"]
 
+_OF_EVERY_READ = frozenset({"as_of", "source"})
+
 
 def published_schema(model: type[BaseModel], mode: Literal["validation", "serialization"]) -> dict[str, Any]:
     """The schema of a request (`validation`), or the outline of a result (`serialization`).
 
-    Every byte here is a byte of every conversation. A request is published whole, but for the lengths of its texts:
-    nobody counts letters, and a refusal names the limit. A result is there when it is read: its outline names what is
-    always in it, and leaves it open.
+    Every byte here is a byte of every conversation. A request is published whole, but for the lengths of its texts
+    and lists: nobody counts letters, and a refusal names the limit. A result is there when it is read: its outline
+    names what is always in it, beside `as_of` and `source` of every read, and leaves it open.
 
     References are inlined, titles dropped, and an optional field is one that may be left out: null is not offered as
     a value, since results leave absent fields out and requests need not send them.
@@ -22,13 +24,17 @@ def published_schema(model: type[BaseModel], mode: Literal["validation", "serial
     definitions = schema.pop("$defs", {})
     schema.pop("description", None)  # a class docstring is for us
     flat = _flat(schema, definitions)
-    return flat if mode == "validation" else {"type": "object", "required": flat["required"]}
+    if mode == "validation":
+        return flat
+    return {"type": "object", "required": [name for name in flat["required"] if name not in _OF_EVERY_READ]}
 
 
 def _flat(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
     schema = _resolved(dict(node), definitions)
-    for unpublished in ("title", "minLength", "maxLength"):
+    for unpublished in ("title", "minLength", "maxLength", "minItems", "maxItems"):
         schema.pop(unpublished, None)
+    if schema.pop("x-listed-elsewhere", False):
+        del schema["enum"]
     if "properties" in schema:
         schema["properties"] = {name: _flat(part, definitions) for name, part in schema["properties"].items()}
         schema.setdefault("additionalProperties", False)
@@ -39,9 +45,8 @@ def _flat(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
 
 def _resolved(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
     """The schema with its own reference followed and the null branch of an optional field removed."""
-    default = schema.get("default", ...)
-    if default is None or default is False or default == []:  # what is left out is not wanted, and a list is empty
-        schema.pop("default", None)
+    if not schema.get("default", True):  # what is left out is nothing: not given, not wanted, none
+        del schema["default"]
     if "anyOf" in schema:
         (branch,) = (branch for branch in schema.pop("anyOf") if branch.get("type") != "null")
         schema = branch | schema

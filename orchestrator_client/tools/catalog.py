@@ -8,7 +8,7 @@ from mcp.types import Tool, ToolAnnotations
 __all__ = ["IDEMPOTENCY_KEY", "ToolDescriptor"]
 
 IDEMPOTENCY_KEY = "io.shopfloor/idempotency-key"
-"""In a tool's `_meta`: true if the server honors keys. In a request's `_meta`: the key itself."""
+"""Where a write's key stands in the request's `_meta`; a server that knows no keys ignores it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +16,8 @@ class ToolDescriptor:
     """A tool as its server publishes it.
 
     The three flags come from annotations, which are hints: what a server leaves out is read the cautious way, so an
-    unannotated tool counts as a destructive write. `keyed` is the server's promise, in the tool's `_meta`, that a
-    repeated idempotency key never takes effect twice.
+    unannotated tool counts as a destructive write. `idempotent` is the server's promise that the same call made again
+    has no further effect; a write that has it is sent with a key and may be repeated.
     """
 
     name: str
@@ -28,7 +28,6 @@ class ToolDescriptor:
     read_only: bool = False
     destructive: bool = True
     idempotent: bool = False
-    keyed: bool = False
 
     @classmethod
     def from_tool(cls, tool: Tool) -> Self:
@@ -43,5 +42,9 @@ class ToolDescriptor:
             read_only=read_only,
             destructive=not read_only and hints.destructive_hint is not False,
             idempotent=read_only or hints.idempotent_hint is True,
-            keyed=not read_only and (tool.meta or {}).get(IDEMPOTENCY_KEY) is True,
         )
+
+    @property
+    def keyed(self) -> bool:
+        """Whether calls of this tool carry a key."""
+        return self.idempotent and not self.read_only

@@ -55,7 +55,7 @@ class Opened(WriteResult):
 def gate_tool(codes: list[str]) -> Tool[Any, Any, Any]:
     """A tool that wants the last of `codes`: each that is brought before was overtaken while the person thought."""
 
-    @tool(title="Open a gate", toolset="core", effect=Effect.CREATE, request=OpenGate, result=Opened)
+    @tool(toolset="core", effect=Effect.CREATE, request=OpenGate, result=Opened)
     async def open_gate(request: OpenGate, call: WriteCall) -> Opened:
         """Open a gate of the plant, which a person confirms."""
         if request.confirmation == codes[0] and len(codes) > 1:

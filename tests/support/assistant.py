@@ -16,7 +16,7 @@ from orchestrator_client.models.protocol import Model
 from orchestrator_client.orchestrator import Orchestrator, Turn
 from orchestrator_client.sessions.store import SessionStore
 from orchestrator_client.tools.connection import Target, ToolConnection, default_target
-from tests.support.sample_plant import AS_OF, sample_plant
+from tests.support.sample_plant import AS_OF, CLOCK, sample_plant
 
 __all__ = ["NOWHERE", "Assistant", "assistant", "is_valid", "our_server", "rows", "seeded"]
 
@@ -70,7 +70,7 @@ async def assistant(
                 agents=agents or load_agents(),
                 connection=connection,
                 store=store,
-                today=AS_OF.isoformat,
+                now=CLOCK.now,
             )
             yield Assistant(orchestrator, store)
     finally:

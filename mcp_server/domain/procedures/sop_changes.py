@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from mcp_server.domain.quality.control_plan import Finding
-from mcp_server.domain.records import Part, SopStep
+from mcp_server.domain.records import LISTED_ELSEWHERE, Part, SopStep
 
 __all__ = ["MOST_STEPS", "SectionChange", "StepChange", "changed_sections", "changed_steps", "check_changes"]
 
@@ -54,7 +54,7 @@ class StepChange(Part):
 class SectionChange(Part):
     """The new content of a section: `text` or `items`; with neither, the section is emptied."""
 
-    section: Annotated[Section, Field(description="Section")]
+    section: Annotated[Section, Field(description="As in create_sop", json_schema_extra=LISTED_ELSEWHERE)]
     text: Annotated[str | None, Field(max_length=1000, description="Text")] = None
     items: Annotated[
         tuple[Annotated[str, Field(max_length=160)], ...] | None, Field(max_length=30, description="List")

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from mcp_server.domain.quality.control_plan import FROM_SPEC
-from mcp_server.domain.records import Part, PlanRow, QualityPlan
+from mcp_server.domain.records import LISTED_ELSEWHERE, Part, PlanRow, QualityPlan
 
 __all__ = [
     "MOST_ROWS",
@@ -53,7 +53,7 @@ class PlanChange(Part):
     """One field of one row, or of the plan itself."""
 
     row: Annotated[int | None, Field(ge=0, le=2 * MOST_ROWS - 1, description="From 0; none: the plan")] = None
-    field: Annotated[PlanField, Field(description="What")]
+    field: Annotated[PlanField, Field(description="As in create_quality_plan", json_schema_extra=LISTED_ELSEWHERE)]
     value: Annotated[str | None, Field(max_length=500, description="New; none clears; core_team A;B")] = None
 
 

@@ -4,6 +4,7 @@ Identifiers are the plant's own (`MC-103`, `SP-001`). `project` is a project cod
 """
 
 from mcp_server.domain.records.base import (
+    LISTED_ELSEWHERE,
     SHARED,
     ChangedRecord,
     Document,
@@ -88,6 +89,7 @@ from mcp_server.domain.records.quality import (
 )
 
 __all__ = [
+    "LISTED_ELSEWHERE",
     "SHARED",
     "Action",
     "CalendarKind",

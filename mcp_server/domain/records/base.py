@@ -4,9 +4,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 __all__ = [
+    "LISTED_ELSEWHERE",
     "SHARED",
     "ChangedRecord",
     "Document",
@@ -20,6 +21,12 @@ __all__ = [
 
 SHARED = "SHARED"
 """The project of machines, materials, people and gauges that every project of the plant uses."""
+
+LISTED_ELSEWHERE: dict[str, JsonValue] = {"x-listed-elsewhere": True}
+"""For `json_schema_extra`: publish an enumeration as text, since its values stand in another tool's schema.
+
+They are checked all the same, and a refusal lists them.
+"""
 
 
 class Part(BaseModel):

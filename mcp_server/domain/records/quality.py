@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from mcp_server.domain.records.base import Document, Part, Record
+from mcp_server.domain.records.base import LISTED_ELSEWHERE, Document, Part, Record
 from mcp_server.domain.records.plant import CharacteristicKind, SpecialClass
 
 __all__ = [
@@ -59,7 +59,7 @@ PreferredAql = Literal[
 """Percent nonconforming up to 10, nonconformities per 100 units above."""
 
 
-Measure = Annotated[float, Field(ge=-1e12, le=1e12)]
+Measure = Annotated[float, Field(ge=-(10**9), le=10**9)]
 """A measured value in any unit; the bounds only keep out what no gauge can show."""
 
 
@@ -79,13 +79,17 @@ class PlanRow(Part):
     nominal: Annotated[Measure | None, Field(description="Target in unit")] = None
     lsl: Annotated[Measure | None, Field(description="Lower limit in unit")] = None
     usl: Annotated[Measure | None, Field(description="Upper limit in unit")] = None
-    special_class: Annotated[SpecialClass | None, Field(description="CC safety, SC fit/function")] = None
+    special_class: Annotated[SpecialClass | None, Field(description="CC safety, SC fit")] = None
     technique: Annotated[str | None, Field(min_length=2, max_length=120, description="How it is measured")] = None
     gauge_id: Annotated[str | None, Field(max_length=40, description="e.g. AG-01")] = None
-    sampling: Annotated[Sampling, Field(description="fixed: sample_size pieces, full: every piece")]
+    sampling: Annotated[Sampling, Field(description="fixed takes sample_size")]
     sample_size: Annotated[int | None, Field(ge=1, le=100_000, description="Pieces a check, if fixed")] = None
-    aql: Annotated[PreferredAql | None, Field(description="If sampling is aql")] = None
-    inspection_level: Annotated[InspectionLevel | None, Field(description="Of Z1.4, default II")] = None
+    aql: Annotated[
+        PreferredAql | None, Field(description="Preferred AQL, if aql, e.g. 0.65", json_schema_extra=LISTED_ELSEWHERE)
+    ] = None
+    inspection_level: Annotated[
+        InspectionLevel | None, Field(description="Of Z1.4, default II", json_schema_extra=LISTED_ELSEWHERE)
+    ] = None
     frequency: Annotated[str, Field(min_length=2, max_length=60, description="e.g. every 2 hours")]
     control_method: Annotated[ControlMethod, Field(description="How it is controlled")]
     reaction_plan: Annotated[str, Field(min_length=5, max_length=500, description="What to do when out")]

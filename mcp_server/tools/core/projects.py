@@ -55,12 +55,11 @@ class OfProject(ListRequest):
 class GetMachines(OfProject):
     ids: Ids = None
     workstation: Annotated[Code | None, Field(description="e.g. ALPHA-OP20")] = None
-    area: Annotated[Code | None, Field(description="Site, area or line")] = None
-    type: Annotated[str | None, Field(max_length=60, description="e.g. leak_tester")] = None
-    status: Annotated[MachineStatus | None, Field(description="Machine status")] = None
+    area: Annotated[Code | None, Field(description="Area or line")] = None
+    status: Annotated[MachineStatus | None, Field(description="Status")] = None
     criticality: Annotated[Literal["A", "B", "C"] | None, Field(description="A is most critical")] = None
     q: SearchText = None
-    include_shared: Annotated[bool, Field(description="Also shared machines")] = True
+    include_shared: Annotated[bool, Field(description="Shared ones too")] = True
 
 
 class MachineItem(Machine):
@@ -73,7 +72,6 @@ class Machines(ListResult[MachineItem]):
 
 class GetMaterials(OfProject):
     ids: Ids = None
-    type: Annotated[Code | None, Field(description="e.g. component")] = None
     status: Annotated[Code | None, Field(description="e.g. released")] = None
     q: SearchText = None
 
@@ -86,7 +84,7 @@ class GetSpecs(OfProject):
     ids: Ids = None
     material_id: Annotated[Code | None, Field(description="Material id")] = None
     operation: Annotated[Code | None, Field(description="e.g. OP20")] = None
-    special_class: Annotated[SpecialClass | None, Field(description="CC safety/regulatory, SC fit/function")] = None
+    special_class: Annotated[SpecialClass | None, Field(description="CC safety, SC fit")] = None
 
 
 class SpecItem(Spec):
@@ -124,7 +122,6 @@ async def _specs_exist(request: GetSpecs, call: ToolCall) -> None:
 
 
 @tool(
-    title="List projects",
     toolset="core",
     effect=Effect.READ,
     request=ListProjects,
@@ -132,14 +129,13 @@ async def _specs_exist(request: GetSpecs, call: ToolCall) -> None:
     result_checks=(page_is_as_asked,),
 )
 async def list_projects(request: ListProjects, call: ToolCall) -> Projects:
-    """List the plant's projects: phase, site, product, numbers of records. Their codes are what other tools take."""
+    """List the projects; their codes are what other tools take."""
     page = await one_page(call, Project, Query(selection(status=request.status)), request)
     items = [ProjectItem.model_validate(p.model_dump() | await _counts(call, p)) for p in page.items]
     return Projects(items=tuple(items), **envelope(page, call))
 
 
 @tool(
-    title="Get machines",
     toolset="core",
     effect=Effect.READ,
     request=GetMachines,
@@ -154,7 +150,6 @@ async def get_machines(request: GetMachines, call: ToolCall) -> Machines:
         project=projects,
         id=request.ids,
         workstation=request.workstation,
-        type=request.type,
         status=request.status,
         criticality=request.criticality,
     )
@@ -168,7 +163,6 @@ async def get_machines(request: GetMachines, call: ToolCall) -> Machines:
 
 
 @tool(
-    title="Get materials",
     toolset="core",
     effect=Effect.READ,
     request=GetMaterials,
@@ -177,18 +171,14 @@ async def get_machines(request: GetMachines, call: ToolCall) -> Machines:
     result_checks=(page_is_as_asked,),
 )
 async def get_materials(request: GetMaterials, call: ToolCall) -> Materials:
-    """Find materials and parts of a project: revision, unit of measure, supplier, status.
-
-    Obsolete ones are listed with a warning; new plans must use a current one.
-    """
-    among = selection(project=await _scope(request, call), id=request.ids, type=request.type, status=request.status)
+    """Find materials and parts. Obsolete ones are listed with a warning; new plans need a current one."""
+    among = selection(project=await _scope(request, call), id=request.ids, status=request.status)
     page = await one_page(call, Material, Query(among, request.q), request)
     warnings = tuple(f"{material.id} is obsolete." for material in page.items if not in_use(material))
     return Materials(items=page.items, warnings=warnings, **envelope(page, call))
 
 
 @tool(
-    title="Get specifications",
     toolset="core",
     effect=Effect.READ,
     request=GetSpecs,
@@ -197,10 +187,7 @@ async def get_materials(request: GetMaterials, call: ToolCall) -> Materials:
     result_checks=(page_is_as_asked,),
 )
 async def get_specs(request: GetSpecs, call: ToolCall) -> Specs:
-    """Find characteristics: nominal, limits, unit, special class (CC, SC), gauge.
-
-    One that contradicts itself is still listed; `data_quality` says what is wrong with it.
-    """
+    """Find characteristics: nominal, limits, unit, special class, gauge; `data_quality` says what is wrong with one."""
     among = selection(
         project=await _scope(request, call),
         id=request.ids,

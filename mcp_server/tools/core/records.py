@@ -69,10 +69,12 @@ _RANK = {kind: rank for rank, kind in enumerate(KINDS)}
 
 class GetRecord(Request):
     project: ProjectField
-    type: Annotated[RecordType, Field(description="Kind of record")]
+    type: Annotated[
+        RecordType, Field(description="e.g. machine, sop, work_order", json_schema_extra=records.LISTED_ELSEWHERE)
+    ]
     id: Annotated[Code, Field(description="e.g. MC-103")]
-    revision: Annotated[int | None, Field(ge=1, le=1_000_000, description="Default: newest")] = None
-    include_history: Annotated[bool, Field(description="Who changed what, newest first")] = False
+    revision: Annotated[int | None, Field(ge=1, le=9_999, description="Default: newest")] = None
+    include_history: Annotated[bool, Field(description="Who changed what")] = False
 
 
 class RevisionItem(Result):
@@ -97,10 +99,8 @@ class OneRecord(Result):
 
 class SearchRecords(ListRequest):
     project: ProjectField
-    q: Annotated[str, Field(min_length=2, max_length=120, description="Words in id, name or description")]
-    types: Annotated[
-        tuple[Code, ...] | None, Field(min_length=1, max_length=23, description="Only these types of get_record")
-    ] = None
+    q: Annotated[str, Field(min_length=2, max_length=120, description="Words")]
+    types: Annotated[tuple[Code, ...] | None, Field(min_length=1, max_length=23, description="As in get_record")] = None
     limit: Annotated[int, Field(ge=1, le=50, description="Page size")] = 20
 
 
@@ -149,7 +149,6 @@ async def _record_is_the_stored_one(request: GetRecord, result: OneRecord, call:
 
 
 @tool(
-    title="Get a record",
     toolset="core",
     effect=Effect.READ,
     request=GetRecord,
@@ -158,7 +157,7 @@ async def _record_is_the_stored_one(request: GetRecord, result: OneRecord, call:
     result_checks=(_record_is_the_stored_one,),
 )
 async def get_record(request: GetRecord, call: ToolCall) -> OneRecord:
-    """Read one record of any kind, with its revisions and, if asked for, its change history."""
+    """Read one record of any kind, with its revisions and its history."""
     kind = KINDS[request.type]
     project = await project_of(call, request.project)
     if issubclass(kind, Document):
@@ -205,7 +204,6 @@ async def _hits_are_real(request: SearchRecords, result: Hits, call: ToolCall) -
 
 
 @tool(
-    title="Search records",
     toolset="core",
     effect=Effect.READ,
     request=SearchRecords,

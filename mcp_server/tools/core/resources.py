@@ -78,7 +78,6 @@ async def _calibration_is_told_truly(request: GetResources, result: Resources, c
 
 
 @tool(
-    title="Get resources",
     toolset="core",
     effect=Effect.READ,
     request=GetResources,
@@ -87,7 +86,7 @@ async def _calibration_is_told_truly(request: GetResources, result: Resources, c
     result_checks=(page_is_as_asked, _calibration_is_told_truly),
 )
 async def get_resources(request: GetResources, call: ToolCall) -> Resources:
-    """List people with skills and shifts, gauges, or stock. Overdue calibration and short stock are flagged."""
+    """List people with skills and shifts, gauges, or stock. Overdue and short ones are flagged."""
     project = await project_of(call, request.project)
     query = Query(selection(project=(project.id, SHARED)), request.q)
     warnings: tuple[str, ...] = ()

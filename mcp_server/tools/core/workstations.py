@@ -58,7 +58,6 @@ async def _machines_resolve(_request: GetWorkstations, result: Workstations, cal
 
 
 @tool(
-    title="Get workstations",
     toolset="core",
     effect=Effect.READ,
     request=GetWorkstations,
@@ -67,7 +66,7 @@ async def _machines_resolve(_request: GetWorkstations, result: Workstations, cal
     result_checks=(page_is_as_asked, _machines_resolve),
 )
 async def get_workstations(request: GetWorkstations, call: ToolCall) -> Workstations:
-    """Find workstations of a project: line, cycle time in seconds, operators, machines, procedure in force."""
+    """Find workstations: line, cycle time, operators, machines, procedure in force."""
     project = await project_of(call, request.project)
     among = selection(project=project.id, id=request.ids, line=request.line)
     page = await one_page(call, Workstation, Query(among), request)

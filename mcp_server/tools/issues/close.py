@@ -40,7 +40,7 @@ __all__ = ["TOOLS"]
 
 class CloseIssue(IssueRequest):
     closure_summary: Annotated[str, Field(min_length=10, max_length=2000, description="Cause, action, effect")]
-    closed_by: Annotated[Code, Field(description="Person id; not owner of all actions")]
+    closed_by: Annotated[Code, Field(description="Person id")]
     lessons: Annotated[str | None, Field(max_length=2000, description="What others should learn")] = None
 
 
@@ -120,7 +120,6 @@ async def _plans_are_under_review(request: CloseIssue, result: IssueClosed, call
 
 
 @tool(
-    title="Close an issue",
     toolset="issues",
     effect=Effect.UPDATE,
     request=CloseIssue,
@@ -129,9 +128,7 @@ async def _plans_are_under_review(request: CloseIssue, result: IssueClosed, call
     result_checks=(_left_the_open_list, _is_closed, _gates_hold_on_what_is_stored, _plans_are_under_review),
 )
 async def close_issue(request: CloseIssue, call: WriteCall) -> IssueClosed:
-    """Close an issue. Refused with a list of all gates that are open. Released plans it concerns are marked for review,
-    and the documents to update are listed.
-    """
+    """Close an issue; refused with all gates that are open. Lists the documents to update."""
     issue = await issue_of(request, call)
     project = await project_of(call, request.project)
     after = closed(issue, by=request.closed_by, at=call.now, summary=request.closure_summary, lessons=request.lessons)

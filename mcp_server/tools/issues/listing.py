@@ -38,8 +38,8 @@ class GetIssues(ListRequest):
     severity: Annotated[Severity | None, Field(description="Severity")] = None
     machine_id: Annotated[Code | None, Field(description="Machine concerned")] = None
     overdue: Annotated[bool | None, Field(description="Open past its close date")] = None
-    opened_from: Annotated[Moment | None, Field(description="ISO 8601 with offset")] = None
-    opened_to: Annotated[Moment | None, Field(description="ISO 8601 with offset")] = None
+    opened_from: Annotated[Moment | None, Field(description="With offset")] = None
+    opened_to: Annotated[Moment | None, Field(description="With offset")] = None
 
 
 class IssueItem(Result):
@@ -111,7 +111,6 @@ def _not_as_stored(issue_id: str) -> VerificationFailed:
 
 
 @tool(
-    title="Get issues",
     toolset="issues",
     effect=Effect.READ,
     request=GetIssues,
@@ -120,7 +119,7 @@ def _not_as_stored(issue_id: str) -> VerificationFailed:
     result_checks=(page_is_as_asked, _times_are_as_asked, _clock_and_gates_are_recomputed),
 )
 async def get_issues(request: GetIssues, call: ToolCall) -> Issues:
-    """Find issues and whom to escalate them to; with id the full 8D report, its clock and the gates to its close."""
+    """Find issues and whom to escalate to; with id the full 8D report and the gates to its close."""
     project = await project_of(call, request.project)
     among = selection(
         project=(project.id, SHARED),

@@ -51,18 +51,18 @@ _MOST_SIMILAR = 5
 
 
 class LogIssue(WriteRequest):
-    title: Annotated[str, Field(min_length=5, max_length=120, description="The problem in a few words")]
+    title: Annotated[str, Field(min_length=5, max_length=120, description="In a few words")]
     description: Annotated[str, Field(min_length=10, max_length=4000, description="What, where, how noticed")]
-    category: Annotated[IssueCategory, Field(description="Kind of problem")]
-    severity: Annotated[Severity | None, Field(description="Default: major if pieces are affected, else minor")] = None
+    category: Annotated[IssueCategory, Field(description="Kind")]
+    severity: Annotated[Severity | None, Field(description="Default by pieces affected")] = None
     machine_id: Annotated[Code | None, Field(description="e.g. LT-131")] = None
     workstation: Annotated[Code | None, Field(description="e.g. ALPHA-OP80")] = None
     material_id: Annotated[Code | None, Field(description="Part or material")] = None
-    spec_id: Annotated[Code | None, Field(description="Characteristic, e.g. SP-013")] = None
+    spec_id: Annotated[Code | None, Field(description="e.g. SP-013")] = None
     lot_ids: Annotated[tuple[Code, ...], Field(max_length=20, description="Lots affected")] = ()
     qty_affected: Annotated[int, Field(ge=0, le=10_000_000, description="Pieces affected")] = 0
-    detected_at: Annotated[Moment | None, Field(description="ISO 8601 with offset; default now")] = None
-    detected_by: Annotated[str, Field(min_length=2, max_length=80, description="Who noticed it: name or role")]
+    detected_at: Annotated[Moment | None, Field(description="With offset; default now")] = None
+    detected_by: Annotated[str, Field(min_length=2, max_length=80, description="Who noticed it")]
     immediate_containment: Annotated[str | None, Field(min_length=5, max_length=1000, description="Done at once")] = (
         None
     )
@@ -166,7 +166,6 @@ async def _stands_among_the_open(_request: LogIssue, result: IssueWritten, call:
 
 
 @tool(
-    title="Report an issue",
     toolset="issues",
     effect=Effect.CREATE,
     request=LogIssue,
@@ -175,8 +174,8 @@ async def _stands_among_the_open(_request: LogIssue, result: IssueWritten, call:
     result_checks=(_severity_is_not_talked_down, _is_open_with_a_clock, _stands_among_the_open),
 )
 async def log_issue(request: LogIssue, call: WriteCall) -> IssueWritten:
-    """Report a problem: defect, fault, hazard or complaint. Safety and CC issues are always critical. What was reported
-    within 7 days and is still open is not added again (already_exists), unless force_new says it is another one.
+    """Report a problem. Safety and CC issues are always critical. What is open since 7 days or less is not added
+    again (already_exists), unless force_new.
     """
     project = await project_of(call, request.project)
     spec = await _spec_of(request, call, project)

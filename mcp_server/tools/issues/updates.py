@@ -34,7 +34,7 @@ _Text = Annotated[str, Field(max_length=1000)]
 class UpdateIssue(IssueRequest):
     section: Annotated[Section, Field(description="8D section")]
     by: Annotated[Code, Field(description="Person id")]
-    text: Annotated[_Text | None, Field(description="What, why or how; root_cause: escape point")] = None
+    text: Annotated[_Text | None, Field(description="root_cause: escape point")] = None
     owner: Annotated[Code | None, Field(description="triage, action: person id")] = None
     severity: Annotated[Severity | None, Field(description="triage")] = None
     qty: Annotated[int | None, Field(ge=0, le=10_000_000, description="disposition; triage: affected")] = None
@@ -162,7 +162,6 @@ async def _rules_hold_on_what_is_stored(request: UpdateIssue, result: IssueChang
 
 
 @tool(
-    title="Update an issue",
     toolset="issues",
     effect=Effect.UPDATE,
     request=UpdateIssue,
@@ -179,9 +178,7 @@ async def _rules_hold_on_what_is_stored(request: UpdateIssue, result: IssueChang
     result_checks=(_section_is_stored, _nothing_else_is_lost, _rules_hold_on_what_is_stored),
 )
 async def update_issue(request: UpdateIssue, call: WriteCall) -> IssueChanged:
-    """Record one section of an issue's 8D report; next_required lists the open gates. Steps out of order are refused,
-    and nobody checks the effect of their own action.
-    """
+    """Record one section of an issue's 8D report; next_required lists the open gates."""
     issue = await issue_of(request, call)
     after = changed(issue, await _change_of(request, call))
     await call.unit.replace(after)

@@ -38,7 +38,7 @@ _CLOCK_SKEW = timedelta(minutes=5)
 
 
 class CompleteMaintenance(OrderRequest):
-    completed_at: Annotated[Moment, Field(description="ISO 8601 with offset")]
+    completed_at: Annotated[Moment, Field(description="With offset")]
     labor_min: Annotated[int, Field(ge=0, le=100_000, description="All people's minutes")]
     downtime_min: Annotated[int, Field(ge=0, le=500_000, description="Minutes machine stood")]
     findings: Annotated[str, Field(min_length=2, max_length=2000, description="Found and done")]
@@ -183,7 +183,6 @@ async def _schedule_has_moved_on(request: CompleteMaintenance, result: Maintenan
 
 
 @tool(
-    title="Complete maintenance",
     toolset="maintenance",
     effect=Effect.UPDATE,
     request=CompleteMaintenance,
@@ -199,10 +198,7 @@ async def _schedule_has_moved_on(request: CompleteMaintenance, result: Maintenan
     result_checks=(_history_has_it_once, _schedule_has_moved_on),
 )
 async def complete_maintenance(request: CompleteMaintenance, call: WriteCall) -> MaintenanceCompleted:
-    """Report a work order as done: writes history, takes parts from stock, moves the schedule on.
-
-    Refuses a meter that runs backwards, and locks not confirmed off.
-    """
+    """Report a work order as done: writes history, takes parts from stock, moves the schedule on. Locks must be off."""
     work = await _work(request, call)
     in_window = in_tolerance(work.task, work.due, work.completed_on, request.meter_reading)
     order = work.order.model_copy(

@@ -19,6 +19,7 @@ from mcp_server.domain.maintenance.kpis import (
     pm_compliance,
 )
 from mcp_server.domain.records import (
+    LISTED_ELSEWHERE,
     SHARED,
     Machine,
     MaintenanceKind,
@@ -60,7 +61,9 @@ class GetMaintenanceHistory(ListRequest):
     machine_id: Annotated[Code | None, Field(description="e.g. LT-131")] = None
     from_on: Annotated[Day | None, Field(description="Default a year back")] = None
     to_on: Annotated[Day | None, Field(description="Default today")] = None
-    type: Annotated[MaintenanceKind | None, Field(description="Kind of work")] = None
+    type: Annotated[MaintenanceKind | None, Field(description="e.g. breakdown", json_schema_extra=LISTED_ELSEWHERE)] = (
+        None
+    )
 
 
 class Totals(Result):
@@ -164,7 +167,6 @@ async def _totals_are_of_all_pages(request: GetMaintenanceHistory, result: Maint
 
 
 @tool(
-    title="Get maintenance history",
     toolset="maintenance",
     effect=Effect.READ,
     request=GetMaintenanceHistory,
@@ -173,7 +175,7 @@ async def _totals_are_of_all_pages(request: GetMaintenanceHistory, result: Maint
     result_checks=(page_is_as_asked, _newest_come_first, _totals_are_of_all_pages),
 )
 async def get_maintenance_history(request: GetMaintenanceHistory, call: ToolCall) -> MaintenanceHistory:
-    """Find work done, newest first, with totals of all pages and the day a machine was last serviced."""
+    """Find work done, newest first, with totals and the day a machine was last serviced."""
     project = await project_of(call, request.project)
     first, last = _period(request, call.today(project.time_zone))
     among = _history_of(request, project) | selection(type=request.type)
@@ -239,7 +241,6 @@ async def _failures_are_the_breakdowns(request: GetMaintenanceKpis, result: Main
 
 
 @tool(
-    title="Get maintenance key figures",
     toolset="maintenance",
     effect=Effect.READ,
     request=GetMaintenanceKpis,
@@ -248,7 +249,7 @@ async def _failures_are_the_breakdowns(request: GetMaintenanceKpis, result: Main
     result_checks=(_values_follow_from_their_parts, _failures_are_the_breakdowns),
 )
 async def get_maintenance_kpis(request: GetMaintenanceKpis, call: ToolCall) -> MaintenanceKpis:
-    """MTBF, MTTR, availability, PM compliance of a machine, line or project, each with its parts and definition."""
+    """MTBF, MTTR, availability, PM compliance of a machine, line or project, each with its definition."""
     project = await project_of(call, request.project)
     today = call.today(project.time_zone)
     first, last = _period(request, today)

@@ -122,7 +122,6 @@ async def _work_is_listed_once(request: GetUpcomingSchedules, result: UpcomingSc
 
 
 @tool(
-    title="Get upcoming maintenance",
     toolset="maintenance",
     effect=Effect.READ,
     request=GetUpcomingSchedules,
@@ -131,7 +130,7 @@ async def _work_is_listed_once(request: GetUpcomingSchedules, result: UpcomingSc
     result_checks=(page_is_as_asked, _states_are_todays, _work_is_listed_once),
 )
 async def get_upcoming_schedules(request: GetUpcomingSchedules, call: ToolCall) -> UpcomingSchedules:
-    """List due and overdue maintenance: each released task's next occurrence, and open work orders."""
+    """List due and overdue maintenance: each task's next occurrence, and open work orders."""
     project = await project_of(call, request.project)
     today = call.today(project.time_zone)
     orders = await _open_orders(request, call, project)

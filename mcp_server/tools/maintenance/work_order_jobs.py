@@ -121,8 +121,8 @@ class ScheduleMaintenance(WriteRequest):
     kind: Annotated[MaintenanceKind | None, Field(description="Without task_id")] = None
     title: Annotated[str | None, Field(max_length=120, description="Without task_id")] = None
     skill: Annotated[str | None, Field(max_length=40, description="Without task_id")] = None
-    loto: Annotated[bool | None, Field(description="Without task_id: needs lockout")] = None
-    start: Annotated[Moment, Field(description="ISO 8601 with offset")]
+    loto: Annotated[bool | None, Field(description="Needs lockout")] = None
+    start: Annotated[Moment, Field(description="With offset")]
     duration_min: Annotated[int | None, Field(ge=5, le=2880, description="Default by task")] = None
     technician_id: Annotated[Code | None, Field(description="e.g. E100")] = None
     priority: Annotated[int, Field(ge=1, le=5, description="1 most urgent")] = 3
@@ -169,7 +169,7 @@ class OrderRequest(UpdateRequest):
 
 
 class RescheduleMaintenance(OrderRequest):
-    new_start: Annotated[Moment, Field(description="ISO 8601 with offset")]
+    new_start: Annotated[Moment, Field(description="With offset")]
     reason: Reason
     override_reason: OverrideReason = None
 

@@ -197,7 +197,6 @@ async def _is_planned_no_more(_request: CancelMaintenance, result: WorkOrderCanc
 
 
 @tool(
-    title="Schedule maintenance",
     toolset="maintenance",
     effect=Effect.CREATE,
     request=ScheduleMaintenance,
@@ -218,7 +217,7 @@ async def _is_planned_no_more(_request: CancelMaintenance, result: WorkOrderCanc
 async def schedule_maintenance(request: ScheduleMaintenance, call: WriteCall) -> WorkOrderPlanned:
     """Plan a recurring task, or other work (kind, title, duration_min).
 
-    Refuses overlaps, missing skill, invalid lockout; override_reason overrules shift, window, parts, freeze.
+    override_reason overrules shift, window, parts, freeze.
     """
     job = await request.job(call)
     order = await _planned(
@@ -257,7 +256,6 @@ async def schedule_maintenance(request: ScheduleMaintenance, call: WriteCall) ->
 
 
 @tool(
-    title="Move maintenance",
     toolset="maintenance",
     effect=Effect.UPDATE,
     request=RescheduleMaintenance,
@@ -296,7 +294,6 @@ async def reschedule_maintenance(request: RescheduleMaintenance, call: WriteCall
 
 
 @tool(
-    title="Cancel maintenance",
     toolset="maintenance",
     effect=Effect.DESTROY,
     request=CancelMaintenance,

@@ -201,7 +201,6 @@ async def _one_revision_is_in_force(request: ApproveDocument, result: DocumentDe
 
 
 @tool(
-    title="Decide about a document",
     toolset="procedures",
     effect=Effect.DESTROY,
     request=ApproveDocument,
@@ -217,10 +216,8 @@ async def _one_revision_is_in_force(request: ApproveDocument, result: DocumentDe
     result_checks=(_decision_is_stored, _one_revision_is_in_force),
 )
 async def approve_document(request: ApproveDocument, call: WriteCall) -> DocumentDecided:
-    """Submit, approve, reject, release or withdraw a revision, signed by a person.
-
-    Authors never approve or release. The first call to release or withdraw only answers what will happen, with a code;
-    a person must agree to it.
+    """Submit, approve, reject, release or withdraw a revision. Authors never approve or release. Release and withdraw
+    need a person: the first call answers what will happen, and a code.
     """
     document = await _document(request, call)
     former = await _former(document, call) if request.decision == "release" else None

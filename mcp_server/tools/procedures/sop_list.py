@@ -11,6 +11,7 @@ from mcp_server.domain.documents import LIVE, OPEN, released
 from mcp_server.domain.maintenance.lockout import inspection_is_overdue
 from mcp_server.domain.procedures.sop import missing_sections, review_is_overdue
 from mcp_server.domain.records import (
+    LISTED_ELSEWHERE,
     SHARED,
     DocumentState,
     Machine,
@@ -44,9 +45,10 @@ class GetSops(ListRequest):
     id: Annotated[Code | None, Field(description="Gives the full text")] = None
     revision: Annotated[int | None, Field(ge=1, le=10_000, description="Default: newest")] = None
     workstation: Annotated[Code | None, Field(description="e.g. ALPHA-OP70")] = None
-    state: Annotated[DocumentState | None, Field(description="State")] = None
+    state: Annotated[DocumentState | None, Field(description="e.g. released", json_schema_extra=LISTED_ELSEWHERE)] = (
+        None
+    )
     q: Annotated[str | None, Field(min_length=2, max_length=80, description="Text in id or title")] = None
-    current_only: Annotated[bool, Field(description="Only what is in force")] = False
 
 
 class SopRevision(Result):
@@ -108,7 +110,6 @@ async def _one_revision_is_in_force(_request: GetSops, result: Sops, call: ToolC
 
 
 @tool(
-    title="Get procedures (SOP, LOTO)",
     toolset="procedures",
     effect=Effect.READ,
     request=GetSops,
@@ -132,15 +133,14 @@ async def get_sops(request: GetSops, call: ToolCall) -> Sops:
 
 
 def _asked_for(request: GetSops, found: Iterable[Sop], every: Sequence[Sop]) -> list[Sop]:
-    """The newest revision of each procedure, unless a revision, a state, or what is in force is asked for."""
+    """The newest revision of each procedure, unless a revision or a state is asked for."""
     newest = {sop.id: sop.revision for sop in sorted(every, key=lambda sop: (sop.state in LIVE, sop.revision))}
-    by_choice = request.revision is not None or request.state is not None or request.current_only
+    by_choice = request.revision is not None or request.state is not None
     return [
         sop
         for sop in found
         if request.revision in {None, sop.revision}
         and request.state in {None, sop.state}
-        and (sop.state is DocumentState.RELEASED or not request.current_only)
         and (by_choice or sop.revision == newest[sop.id])
     ]
 

@@ -142,7 +142,6 @@ async def _only_the_changes_changed(request: ReviseSop, result: SopWritten, call
 
 
 @tool(
-    title="Revise an SOP",
     toolset="procedures",
     effect=Effect.UPDATE,
     request=ReviseSop,
@@ -156,9 +155,8 @@ async def _only_the_changes_changed(request: ReviseSop, result: SopWritten, call
     ),
 )
 async def revise_sop(request: ReviseSop, call: WriteCall) -> SopWritten:
-    """Make the next revision of a procedure, as a draft; what is released stays in force. Rules as in create_sop.
-
-    Refused while a revision is in review or approved. Never make up lockout content.
+    """Make the next revision of a procedure, a draft; the released one stays in force. Rules as in create_sop: never
+    make up lockout content.
     """
     before, sop = await request.before(call), await request.drafted(call)
     if before.state is DocumentState.DRAFT:

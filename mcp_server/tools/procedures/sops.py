@@ -99,7 +99,6 @@ async def _is_as_asked(request: CreateSop, result: SopWritten, call: WriteCall) 
 
 
 @tool(
-    title="Create an SOP",
     toolset="procedures",
     effect=Effect.CREATE,
     request=CreateSop,
@@ -108,10 +107,8 @@ async def _is_as_asked(request: CreateSop, result: SopWritten, call: WriteCall) 
     result_checks=(_is_as_asked, has_one_open_revision, report_follows_from_the_record),
 )
 async def create_sop(request: CreateSop, call: WriteCall) -> SopWritten:
-    """Create a work instruction (draft, revision 1) for a workstation.
-
-    Never make up lockout content: name a released lockout procedure, or the reason a person gave. Every CC
-    specification of the operation needs a step. Says which sections are missing.
+    """Create a work instruction (draft). Never make up lockout content: name a released procedure, or the reason a
+    person gave. Every CC specification of the operation needs a step.
     """
     sop = (await request.drafted(call)).model_copy(update={"id": await call.unit.next_id(Sop, "SOP-")})
     await call.unit.insert(sop)

@@ -41,7 +41,7 @@ _UNITS = {
 
 class GetTaktTime(Request):
     project: ProjectField
-    line: Annotated[Code | None, Field(description="Only this line, e.g. ALPHA-A1")] = None
+    line: Annotated[Code | None, Field(description="e.g. ALPHA-A1")] = None
     demand_per_day: Annotated[int | None, Field(ge=1, le=1_000_000, description="Pieces a day, not the plan's")] = None
     shifts_per_day: Annotated[int | None, Field(ge=1, le=4, description="Shifts, not the plan's")] = None
 
@@ -137,7 +137,6 @@ async def _follows_from_its_inputs(request: GetTaktTime, result: TaktTime, call:
 
 
 @tool(
-    title="Get takt time",
     toolset="procedures",
     effect=Effect.READ,
     request=GetTaktTime,
@@ -146,7 +145,7 @@ async def _follows_from_its_inputs(request: GetTaktTime, result: TaktTime, call:
     result_checks=(_follows_from_its_inputs,),
 )
 async def get_takt_time(request: GetTaktTime, call: ToolCall) -> TaktTime:
-    """Takt time of a project from shifts and demand, and how its stations keep it: load, bottleneck, line balance.
+    """Takt time of a project, and how its stations keep it: load, bottleneck, line balance.
 
     Give demand or shifts to ask what if.
     """

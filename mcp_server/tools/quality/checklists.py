@@ -179,7 +179,6 @@ async def _samples_are_the_tables(
 
 
 @tool(
-    title="Create an inspection checklist",
     toolset="quality",
     effect=Effect.CREATE,
     request=CreateInspectionChecklist,
@@ -195,10 +194,7 @@ async def _samples_are_the_tables(
     result_checks=(_items_are_the_source, _samples_are_the_tables),
 )
 async def create_inspection_checklist(request: CreateInspectionChecklist, call: WriteCall) -> ChecklistWritten:
-    """Draft a checklist for one operation from a plan or specifications; AQL rows get n and Ac for lot_size.
-
-    Warns when the plan is not released or a gauge cannot be used.
-    """
+    """Draft a checklist for one operation from a plan or specifications; AQL rows get n and Ac for lot_size."""
     project = await project_of(call, request.project)
     plan = await _plan_of(request, call)
     material = await _material_of(request, call)

@@ -99,7 +99,6 @@ async def _capability_is_of_all_results(
 
 
 @tool(
-    title="Record an inspection result",
     toolset="quality",
     effect=Effect.CREATE,
     request=RecordInspectionResult,
@@ -112,9 +111,8 @@ async def _capability_is_of_all_results(
     ),
 )
 async def record_inspection_result(request: RecordInspectionResult, call: WriteCall) -> InspectionRecorded:
-    """Record readings of one characteristic; decides itself whether the lot is accepted, and computes capability.
-
-    A rejected lot gets an issue. Refuses a gauge out of calibration and values of another unit.
+    """Record readings of one characteristic; decides itself whether the lot is accepted. A rejected lot gets an issue.
+    Refuses a gauge out of calibration and values of another unit.
     """
     subject = await subject_of(request, call)
     judged = judge(request.readings, lsl=subject.item.lsl, usl=subject.item.usl, accept=subject.demand.accept)

@@ -139,7 +139,6 @@ async def _coverage_is_right(_request: UpdateQualityPlan, result: QualityPlanUpd
 
 
 @tool(
-    title="Update a quality plan",
     toolset="quality",
     effect=Effect.UPDATE,
     request=UpdateQualityPlan,
@@ -155,9 +154,8 @@ async def _coverage_is_right(_request: UpdateQualityPlan, result: QualityPlanUpd
     result_checks=(_changes_are_stored, _old_revision_is_unchanged, _coverage_is_right),
 )
 async def update_quality_plan(request: UpdateQualityPlan, call: WriteCall) -> QualityPlanUpdated:
-    """Change a quality plan: the next revision, a draft. A released one stays in force until that is released.
-
-    Copies stand after the last row and are changed at those positions. A new spec_id fills in its row anew.
+    """Make the next revision of a quality plan, a draft. Copied rows stand last and are changed there; a new spec_id
+    fills in its row anew.
     """
     project = await project_of(call, request.project)
     before = await _plan(request, call)

@@ -7,7 +7,7 @@ from pydantic import Field
 from mcp_server.backends.base import Query
 from mcp_server.domain.documents import LIVE, newest_live
 from mcp_server.domain.quality.plan_changes import MOST_ROWS, CoreTeam, Customer, PlanTitle
-from mcp_server.domain.records import DocumentState, Material, Phase, PlanRow, QualityPlan
+from mcp_server.domain.records import LISTED_ELSEWHERE, DocumentState, Material, Phase, PlanRow, QualityPlan
 from mcp_server.errors import Conflict, RuleViolated, VerificationFailed
 from mcp_server.pipeline.declaration import (
     Code,
@@ -49,8 +49,8 @@ __all__ = ["TOOLS"]
 
 class CreateQualityPlan(WriteRequest):
     title: PlanTitle
-    phase: Annotated[Phase, Field(description="Phase of the control plan")]
-    material_id: Annotated[Code, Field(description="Part or material the plan is for")]
+    phase: Annotated[Phase, Field(description="Phase")]
+    material_id: Annotated[Code, Field(description="e.g. HSG-FC57")]
     rows: Annotated[tuple[PlanRow, ...], Field(min_length=1, max_length=MOST_ROWS, description="One a characteristic")]
     core_team: CoreTeam = ()
     customer: Customer = None
@@ -127,7 +127,6 @@ async def _coverage_is_right(request: CreateQualityPlan, result: QualityPlanWrit
 
 
 @tool(
-    title="Create a quality plan",
     toolset="quality",
     effect=Effect.CREATE,
     request=CreateQualityPlan,
@@ -142,10 +141,8 @@ async def _coverage_is_right(request: CreateQualityPlan, result: QualityPlanWrit
     result_checks=(_rows_are_as_asked, _coverage_is_right),
 )
 async def create_quality_plan(request: CreateQualityPlan, call: WriteCall) -> QualityPlanWritten:
-    """Create a control plan (draft) for a material in one phase.
-
-    A row with spec_id takes the rest from it; limits may be tighter, never wider. CC needs full inspection, error
-    proofing, automatic gauging or SPC. Lists special characteristics without a row.
+    """Create a control plan (draft). A row with spec_id takes the rest from it; limits may be tighter, never wider. CC
+    needs full inspection, error proofing, automatic gauging or SPC.
     """
     project = await project_of(call, request.project)
     material = await record_of(call, Material, request.material_id, field="material_id", project=project)
@@ -175,9 +172,9 @@ class GetQualityPlans(ListRequest):
     id: Annotated[Code | None, Field(description="Shows its rows")] = None
     revision: Annotated[int | None, Field(ge=1, le=9_999, description="Of id")] = None
     material_id: Annotated[Code | None, Field(description="Material")] = None
-    phase: Annotated[Phase | None, Field(description="Phase")] = None
+    phase: Annotated[Phase | None, Field(description="As when created", json_schema_extra=LISTED_ELSEWHERE)] = None
     state: Annotated[DocumentState | None, Field(description="State")] = None
-    needs_review: Annotated[bool | None, Field(description="Review due, or special ones uncovered")] = None
+    needs_review: Annotated[bool | None, Field(description="Review is due")] = None
 
 
 class QualityPlanItem(QualityPlan):
@@ -216,7 +213,6 @@ async def _plans_are_whole(request: GetQualityPlans, result: QualityPlans, call:
 
 
 @tool(
-    title="Get quality plans",
     toolset="quality",
     effect=Effect.READ,
     request=GetQualityPlans,
@@ -225,7 +221,7 @@ async def _plans_are_whole(request: GetQualityPlans, result: QualityPlans, call:
     result_checks=(page_is_as_asked, _plans_are_whole),
 )
 async def get_quality_plans(request: GetQualityPlans, call: ToolCall) -> QualityPlans:
-    """Find quality plans of a project: of each the newest revision in use. Rows come with id."""
+    """Find quality plans, of each the newest revision in use. Rows come with id."""
     project = await project_of(call, request.project)
     among = selection(
         project=project.id,

@@ -200,7 +200,6 @@ def _is_late(asked: TaskAsked, due_on: date | None, today: date) -> bool:
 
 
 @tool(
-    title="Create a maintenance plan",
     toolset="quality",
     effect=Effect.CREATE,
     request=CreatePmPlan,
@@ -216,9 +215,8 @@ def _is_late(asked: TaskAsked, due_on: date | None, today: date) -> bool:
     result_checks=(_tasks_are_as_asked, _first_due_is_recomputed),
 )
 async def create_pm_plan(request: CreatePmPlan, call: WriteCall) -> PmPlanWritten:
-    """Plan a machine's preventive maintenance (draft; scheduled once released).
-
-    Tasks are due by calendar, meter, or whichever comes first. Refuses planned work, and loto without a procedure.
+    """Plan preventive maintenance of a machine (draft; scheduled once released), by calendar, meter, or whichever comes
+    first.
     """
     project, machine = await _machine_of(request, call)
     today = call.today(project.time_zone)

@@ -22,12 +22,10 @@ class TaskAsked(Result):
     unit: Annotated[CalendarUnit | None, Field(description="Of every")] = None
     meter_every: Annotated[float | None, Field(ge=1, le=10_000_000, description="Meter interval")] = None
     meter_unit: Annotated[str | None, Field(max_length=20, description="e.g. spindle_h")] = None
-    strategy: Annotated[Strategy, Field(description="fixed counts from schedule, floating from completion")] = (
-        Strategy.FIXED
-    )
+    strategy: Annotated[Strategy, Field(description="From schedule, or completion")] = Strategy.FIXED
     tolerance_pct: Annotated[float, Field(ge=0, le=50, description="Window, % of interval")] = 10
     est_min: Annotated[int, Field(ge=1, le=2880, description="Minutes")]
-    skill: Annotated[str, Field(min_length=2, max_length=40, description="e.g. mechanical, operator")]
+    skill: Annotated[str, Field(min_length=2, max_length=40, description="e.g. mechanical")]
     loto: Annotated[bool, Field(description="Needs lockout")]
     sop_id: Annotated[Code | None, Field(description="Work instruction")] = None
     parts: Annotated[tuple[Code, ...], Field(max_length=20, description="Stock item ids")] = ()

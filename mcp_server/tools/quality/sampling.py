@@ -23,9 +23,9 @@ class ComputeSamplingPlan(Request):
     special_class: Annotated[SpecialClass | None, Field(description="CC is refused")] = None
     recent_lots: Annotated[
         tuple[LotOutcome, ...],
-        Field(max_length=50, description="At this severity, oldest first, original inspection"),
+        Field(max_length=50, description="Oldest first, at this severity"),
     ] = ()
-    reduced_approved: Annotated[bool, Field(description="Conditions of 8.3.3 are met")] = False
+    reduced_approved: Annotated[bool, Field(description="8.3.3 is met")] = False
 
 
 class SamplingPlanResult(Result):
@@ -88,7 +88,6 @@ async def _whole_lot_and_arrow_are_told(
 
 
 @tool(
-    title="Compute a sampling plan",
     toolset="quality",
     effect=Effect.READ,
     request=ComputeSamplingPlan,
@@ -97,10 +96,7 @@ async def _whole_lot_and_arrow_are_told(
     result_checks=(_plan_is_the_tables, _whole_lot_and_arrow_are_told),
 )
 async def compute_sampling_plan(request: ComputeSamplingPlan, _call: ToolCall) -> SamplingPlanResult:
-    """Look up n, Ac and Re for a lot (ANSI/ASQ Z1.4 single sampling, arrows followed).
-
-    With recent_lots, also the severity for the next lot by the switching rules.
-    """
+    """Look up n, Ac, Re for a lot (ANSI/ASQ Z1.4, single). With recent_lots, also the severity of the next lot."""
     plan = sampling.sampling_plan(request.lot_size, request.aql, request.inspection_level, request.severity)
     switch = None
     if request.recent_lots:

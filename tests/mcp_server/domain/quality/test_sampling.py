@@ -161,4 +161,4 @@ def test_one_changed_byte_in_any_table_is_noticed(name: str, tmp_path: Path) -> 
     table.write_bytes(table.read_bytes().replace(b"0", b"1", 1))
     script = "from mcp_server.domain.quality import sampling; print(sampling.__file__); print(sampling.tables_intact())"
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == [str(copy / "domain" / "sampling.py"), "False"]
+    assert done.stdout.splitlines() == [str(copy / "domain" / "quality" / "sampling.py"), "False"]

@@ -21,7 +21,7 @@ def complete(**changes: Any) -> dict[str, Any]:
 
 ADAPTER = {"stock_id": "SPR-SEAL-ADAPTER", "qty": 1}
 
-VALID: dict[str, dict[str, Any]] = {"complete_maintenance": complete()}
+VALID: dict[str, dict[str, Any]] = {"complete_maintenance": complete(parts_used=[ADAPTER])}
 
 PRECONDITIONS: dict[tuple[str, str], Case] = {
     ("complete_maintenance", "order_is_planned"): Case(

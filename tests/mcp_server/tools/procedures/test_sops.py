@@ -252,9 +252,8 @@ async def test_procedures_are_found_by_words_state_and_what_is_in_force(tmp_path
         assert await keys(q="torque") == [("SOP-0001", 1), ("SOP-A-070", 4)]
         assert await keys(state="in_review") == [("SOP-A-070", 4)]
         assert await keys(state="draft", workstation="ALPHA-OP70") == [("SOP-0001", 1)]
-        assert await keys(current_only=True, workstation="ALPHA-OP70") == []
-        assert await keys(current_only=True, workstation="ALPHA-OP10") == [("SOP-A-010", 3)]
-        assert await keys(current_only=True, state="draft") == []
+        assert await keys(state="released", workstation="ALPHA-OP70") == []
+        assert await keys(state="released", workstation="ALPHA-OP10") == [("SOP-A-010", 3)]
 
 
 async def test_pages_of_procedures_join_to_the_whole_list(tmp_path: Path):
@@ -301,9 +300,7 @@ async def test_what_is_released_stays_in_force_byte_by_byte(tmp_path: Path):
         await plant.call("revise_sop", asked)
         assert (await stored(plant, "SOP-A-010@0003")).model_dump_json() == before
         draft = await stored(plant, "SOP-A-010@0004")
-        (current,) = (await plant.call("get_sops", ALPHA | {"workstation": "ALPHA-OP10", "current_only": True}))[
-            "items"
-        ]
+        (current,) = (await plant.call("get_sops", ALPHA | {"workstation": "ALPHA-OP10", "state": "released"}))["items"]
         newest = await plant.call("get_sops", ALPHA | {"workstation": "ALPHA-OP10"})
     assert (draft.state, draft.tools, draft.effective_on) == (DocumentState.DRAFT, ("Feeler gauge",), None)
     assert draft.signatures == ()
