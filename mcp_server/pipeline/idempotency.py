@@ -20,6 +20,8 @@ KEPT = timedelta(days=7)
 WINDOW = timedelta(minutes=2)
 """How long the same write is taken for a repetition when the caller gives no key."""
 _SHORTEST, _LONGEST = 8, 255
+_NOT_WHAT_IS_ASKED = {"dry_run", "confirmation"}
+"""Arguments that say how a call is made: the same call with a person's agreement is still the same call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ def key_for(caller: Caller, tool: str, request: Request) -> Key:
     Raises:
         InvalidInput: the caller's key is too short or too long to be one, or not of printable ASCII.
     """
-    arguments = request.model_dump(mode="json", exclude={"dry_run"})
+    arguments = request.model_dump(mode="json", exclude=_NOT_WHAT_IS_ASKED)
     digest = hashlib.sha256(canonical_json({"tool": tool, "arguments": arguments}).encode()).hexdigest()
     key = caller.idempotency_key
     if key is None:

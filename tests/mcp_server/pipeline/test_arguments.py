@@ -87,9 +87,9 @@ def test_several_problems_are_told_at_once_up_to_ten():
 
 
 def test_a_missing_field_is_explained_by_its_description():
-    assert refusal(LOG_ISSUE, report(detected_by=None)).suggestion == "Give detected_by (Who noticed it: name or role)."
+    assert refusal(LOG_ISSUE, report(detected_by=None)).suggestion == "Give detected_by (Who noticed it)."
     missing = refusal(CREATE_PLAN, control_plan(plan_row(frequency=None)))
-    assert missing.suggestion == "Give frequency (How often, e.g. every 2 hours)."
+    assert missing.suggestion == "Give frequency (e.g. every 2 hours)."
 
 
 def test_a_misspelled_name_gets_the_near_ones_and_a_wrong_choice_all_of_them():

@@ -168,3 +168,48 @@ def test_arguments_that_differ_have_hashes_that_differ(changes: dict[str, int]):
     one, other, same_but_dry = (key_for(Caller(), "log_issue", request).arguments_hash for request in requests)
     assert one != other
     assert one == same_but_dry
+
+
+async def test_without_a_key_the_same_write_counts_as_repeated_until_something_it_wrote_is_changed(tmp_path: Path):
+    """Submit, reject and submit are three decisions, however fast they come."""
+    signed = {"project": "ALPHA", "kind": "quality_plan", "revision": 1, "comment": "Read it"}
+    async with sample_plant(tmp_path) as plant:
+        plan = await plant.call("create_quality_plan", control_plan())
+        submit = signed | {"id": plan["record"]["id"], "decision": "submit", "approver_id": "E105"}
+        reject = signed | {"id": plan["record"]["id"], "decision": "reject", "approver_id": "E113"}
+        assert (await plant.call("approve_document", submit))["replayed"] is False
+        assert (await plant.call("approve_document", submit))["replayed"] is True
+        assert (await plant.call("approve_document", reject))["replayed"] is False
+        again = await plant.call("approve_document", submit)
+        assert (again["replayed"], again["record"]["state"]) == (False, "in_review")
+        assert (await plant.call("approve_document", submit))["replayed"] is True
+        assert [row["outcome"] for row in plant.rows("SELECT outcome FROM audit_log")] == ["created", *["updated"] * 3]
+
+
+async def test_with_a_key_a_repetition_stays_one_whatever_happened_since(tmp_path: Path):
+    signed = {"project": "ALPHA", "kind": "quality_plan", "revision": 1, "comment": "Read it"}
+    async with sample_plant(tmp_path) as plant:
+        plan = await plant.call("create_quality_plan", control_plan())
+        submit = signed | {"id": plan["record"]["id"], "decision": "submit", "approver_id": "E105"}
+        reject = signed | {"id": plan["record"]["id"], "decision": "reject", "approver_id": "E113"}
+        await plant.call("approve_document", submit, key=KEY)
+        await plant.call("approve_document", reject)
+        assert (await plant.call("approve_document", submit, key=KEY))["replayed"] is True
+        assert plant.rows("SELECT state FROM quality_plans WHERE id = 'QP-0001'") == [{"state": "draft"}]
+
+
+async def test_a_confirmed_call_whose_answer_was_lost_is_the_same_call_without_its_code(tmp_path: Path):
+    withdraw = {
+        "project": "ALPHA",
+        "kind": "quality_plan",
+        "revision": 1,
+        "decision": "withdraw",
+        "comment": "Not needed",
+    }
+    async with sample_plant(tmp_path) as plant:
+        plan = await plant.call("create_quality_plan", control_plan())
+        withdraw |= {"id": plan["record"]["id"], "approver_id": "E113"}
+        (code,) = (await plant.refused("approve_document", withdraw, key=KEY)).alternatives
+        assert (await plant.call("approve_document", withdraw | {"confirmation": code}, key=KEY))["replayed"] is False
+        for repeated in (withdraw | {"confirmation": code}, withdraw):
+            assert (await plant.call("approve_document", repeated, key=KEY))["replayed"] is True

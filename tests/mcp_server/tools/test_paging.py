@@ -2,16 +2,21 @@ import base64
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from mcp_server.backends.base import Page
 from mcp_server.domain.records import Machine
-from mcp_server.errors import VerificationFailed
+from mcp_server.errors import InvalidInput, VerificationFailed
+from mcp_server.pipeline.declaration import ListRequest, Result
+from mcp_server.tools.paging import MOST_CHARACTERS, envelope, page_of
 from tests.support.sample_plant import Lies, Lying, sample_plant
 
 pytestmark = pytest.mark.anyio
+
+NO_CALL: Any = SimpleNamespace(now=None, source="")
 
 
 @pytest.mark.parametrize("limit", [1, 7, 26, 200])
@@ -59,3 +64,42 @@ async def test_a_page_that_is_not_what_was_asked_is_not_shown(tmp_path: Path, li
         assert len((await plant.call("get_machines", ask))["items"]) == 2
     async with sample_plant(tmp_path, wrap=lambda backend: Lying(backend, Lies(find=find))) as plant:
         assert isinstance(await plant.refused("get_machines", ask), VerificationFailed)
+
+
+class Line(Result):
+    id: str
+    text: str = ""
+
+
+def pages(lines: list[Line], limit: int) -> list[list[str]]:
+    """The ids of every page, from the first cursor to the last."""
+    found: list[list[str]] = []
+    request = ListRequest(limit=limit)
+    while True:
+        page = page_of(lines, request, lambda line: line.id)
+        assert page.total == len(lines)
+        found.append([line.id for line in page.items])
+        cursor = envelope(page, NO_CALL)["next_cursor"]
+        if cursor is None:
+            return found
+        request = ListRequest(limit=limit, cursor=cursor)
+
+
+def test_a_computed_list_is_paged_in_its_own_order():
+    lines = [Line(id=name) for name in "zayb"]
+    assert pages(lines, 3) == [["z", "a", "y"], ["b"]]
+    assert pages(lines, 4) == [["z", "a", "y", "b"]]
+    assert pages([], 4) == [[]]
+
+
+def test_a_page_that_would_fill_a_context_ends_early_and_goes_on():
+    third = "x" * (MOST_CHARACTERS // 3)
+    assert pages([Line(id=name, text=third) for name in "abcde"], 200) == [["a", "b"], ["c", "d"], ["e"]]
+    assert pages([Line(id=name, text=third * 4) for name in "ab"], 200) == [["a"], ["b"]]
+
+
+def test_a_cursor_of_an_item_that_is_gone_is_refused():
+    page = page_of([Line(id="a"), Line(id="b")], ListRequest(limit=1), lambda line: line.id)
+    request = ListRequest(limit=1, cursor=envelope(page, NO_CALL)["next_cursor"])
+    with pytest.raises(InvalidInput, match="cursor"):
+        page_of([Line(id="b")], request, lambda line: line.id)
