@@ -1,17 +1,23 @@
-"""Opens the plant's store: makes the file on first use, brings it to the current schema, seeds it when it is empty."""
+"""Opens the plant's store: makes the file on first use, brings it to the current schema, seeds it when it is empty.
 
-from contextlib import AsyncExitStack
+An older file is copied beside itself first. Its upgrade is one transaction with what the sample plant has got since.
+"""
+
+import shutil
+import sqlite3
+from contextlib import AsyncExitStack, closing
 from datetime import date
 from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
+import structlog
 from anyio import to_thread
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from mcp_server.backends.sql import migrations
-from mcp_server.backends.sql.engine import BUSY_TIMEOUT_S, SqliteFile, is_damage
-from mcp_server.backends.sql.seed import erase_plant, is_seeded, seed_sample_plant
+from mcp_server.backends.sql.engine import BUSY_TIMEOUT_S, Connection, SqliteFile, is_damage
+from mcp_server.backends.sql.seed import complete_sample_plant, erase_plant, is_seeded, seed_sample_plant
 from mcp_server.backends.sql.store import SqlBackend
 from mcp_server.errors import ConfigurationError
 
@@ -21,6 +27,7 @@ DATABASE_NAME = "plant.sqlite3"
 _CHECKED_WHOLE = 32 * 1024 * 1024
 """Bytes of a file that is still read through at every start; measured at 1.7 ms a megabyte."""
 _CHOOSE_ANOTHER = "Choose another folder with --data-dir or SHOPFLOOR_DATA_DIR."
+_log = structlog.get_logger()
 
 
 async def open_store(
@@ -29,11 +36,12 @@ async def open_store(
     """The store in `data_dir`, ready for use. The sample plant is seeded for `as_of` when there is nothing yet.
 
     Raises:
-        ConfigurationError: the folder cannot be used; the file is damaged, is not ours, or belongs to a newer program.
+        ConfigurationError: the folder cannot be used; the file is damaged, is not ours, belongs to a newer program,
+            or cannot be backed up or upgraded. It is then as it was.
         BackendUnavailable: another process holds the file for longer than the busy timeout.
     """
     async with AsyncExitStack() as undo:
-        file = await _open_file(data_dir, busy_timeout_s, undo)
+        file = await _open_file(data_dir, sample_plant, busy_timeout_s, undo)
         async with file.writing() as connection:
             if not await is_seeded(connection):
                 await seed_sample_plant(connection, sample_plant, as_of)
@@ -47,7 +55,7 @@ async def reseed(data_dir: Path, *, sample_plant: Path, as_of: date, erase: bool
     `erase` deletes everything in the store first, in the same transaction. Raises what `open_store` raises.
     """
     async with AsyncExitStack() as after:
-        file = await _open_file(data_dir, BUSY_TIMEOUT_S, after)
+        file = await _open_file(data_dir, sample_plant, BUSY_TIMEOUT_S, after)
         async with file.writing() as connection:
             if erase:
                 await erase_plant(connection)
@@ -56,23 +64,21 @@ async def reseed(data_dir: Path, *, sample_plant: Path, as_of: date, erase: bool
             return await seed_sample_plant(connection, sample_plant, as_of)
 
 
-async def _open_file(data_dir: Path, busy_timeout_s: float, stack: AsyncExitStack) -> SqliteFile:
+async def _open_file(data_dir: Path, sample_plant: Path, busy_timeout_s: float, stack: AsyncExitStack) -> SqliteFile:
     """The file at the current schema; the stack closes it."""
     path = data_dir / DATABASE_NAME
     file = SqliteFile(path, busy_timeout_s=busy_timeout_s)
     stack.push_async_callback(file.aclose)
     try:
-        await to_thread.run_sync(partial(data_dir.mkdir, parents=True, exist_ok=True))
-        await file.make()
-        size = (await to_thread.run_sync(path.stat)).st_size
+        size = await _made(file)
         if size == 0:
             raise _damaged(path)
         async with file.writing() as connection:
-            await connection.run_sync(partial(_bring_up_to_date, path=path, check=size <= _CHECKED_WHOLE))
-    except OSError as error:
-        raise ConfigurationError(
-            f"The data folder {data_dir} cannot be used: {error.strerror}.", suggestion=_CHOOSE_ANOTHER
-        ) from error
+            at = await connection.run_sync(partial(_checked, path=path, whole=size <= _CHECKED_WHOLE))
+            if at is None:
+                await connection.run_sync(migrations.upgrade)
+            elif at != migrations.HEAD:
+                await _upgrade(connection, path, sample_plant, at)
     except DBAPIError as error:
         if is_damage(error):
             raise _damaged(path) from error
@@ -80,20 +86,72 @@ async def _open_file(data_dir: Path, busy_timeout_s: float, stack: AsyncExitStac
     return file
 
 
-def _bring_up_to_date(connection: sa.Connection, *, path: Path, check: bool) -> None:
-    if check and connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one() != "ok":
+async def _made(file: SqliteFile) -> int:
+    """Make the folder and the file where they are missing; returns the file's size."""
+    folder = file.path.parent
+    try:
+        await to_thread.run_sync(partial(folder.mkdir, parents=True, exist_ok=True))
+        await file.make()
+        return (await to_thread.run_sync(file.path.stat)).st_size
+    except OSError as error:
+        raise ConfigurationError(
+            f"The data folder {folder} cannot be used: {error.strerror}.", suggestion=_CHOOSE_ANOTHER
+        ) from error
+
+
+def _checked(connection: sa.Connection, *, path: Path, whole: bool) -> str | None:
+    """The schema the file is at, or None for an empty one; refuses a file that this program must not touch."""
+    if whole and connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one() != "ok":
         raise _damaged(path)
     at = migrations.revision_of(connection)
-    if at == migrations.HEAD:
-        return
     if at is None and sa.inspect(connection).get_table_names():
         raise ConfigurationError(f"{path} is a database of another program.", suggestion=_CHOOSE_ANOTHER)
-    if at is not None and not migrations.is_known(at):
+    if at is not None and at != migrations.HEAD and not migrations.is_known(at):
         raise ConfigurationError(
             f"{path} was written by a newer Shopfloor (schema {at}; this one knows {migrations.HEAD}).",
             suggestion=f"Update Shopfloor. {_CHOOSE_ANOTHER}",
         )
-    migrations.upgrade(connection)
+    return at
+
+
+async def _upgrade(connection: Connection, path: Path, sample_plant: Path, at: str) -> None:
+    """Bring an older store to the current schema, after a copy of it was put beside it."""
+    backup = await to_thread.run_sync(_back_up, path)
+    _log.warning("plant database backed up", backup=str(backup), schema=at)
+    try:
+        await connection.run_sync(migrations.upgrade)
+        added = await complete_sample_plant(connection, sample_plant)
+    except IntegrityError as error:
+        raise ConfigurationError(
+            f"{path} cannot be upgraded from schema {at} to {migrations.HEAD}: {error.orig}. It is as it was.",
+            suggestion=f"Correct the rows in it that this schema forbids. {_CHOOSE_ANOTHER}",
+        ) from error
+    _log.warning("plant database upgraded", schema=migrations.HEAD, sample_records_added=sum(added.values()))
+
+
+def _back_up(path: Path) -> Path:
+    """Copy what is committed; an older copy from an upgrade that failed is replaced, and only by a whole one.
+
+    The caller holds the file, so nothing is written meanwhile, and nobody else makes the copy.
+    """
+    backup = path.with_name(f"{path.name}.before-{migrations.HEAD}")
+    unfinished = backup.with_name(f"{backup.name}.new")
+    try:
+        unfinished.unlink(missing_ok=True)
+        with (
+            closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as source,
+            closing(sqlite3.connect(unfinished)) as copy,
+        ):
+            source.backup(copy)
+        shutil.copymode(path, unfinished)
+        unfinished.replace(backup)
+    except (OSError, sqlite3.Error) as error:
+        unfinished.unlink(missing_ok=True)
+        raise ConfigurationError(
+            f"{path} needs an upgrade, and its backup {backup.name} cannot be written: {error}. It is as it was.",
+            suggestion=f"Check the folder's permissions and disk space. {_CHOOSE_ANOTHER}",
+        ) from error
+    return backup
 
 
 def _damaged(path: Path) -> ConfigurationError:

@@ -1,6 +1,8 @@
-"""Fills an empty store with the sample plant, its dates moved so that the sample's as-of day becomes the day given."""
+"""Fills an empty store with the sample plant, its dates moved so that the sample's as-of day becomes the day given;
+a store that an older program filled gets what has come since.
+"""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from itertools import groupby
 from pathlib import Path
@@ -21,9 +23,16 @@ from mcp_server.backends.sql.engine import Connection
 from mcp_server.backends.sql.mapping import plan_row_values, values_of
 from mcp_server.backends.sql.seed_files import SAMPLE_AS_OF, SampleFiles
 from mcp_server.backends.sql.tables import TABLES
-from mcp_server.domain.records import QualityPlan, Record
+from mcp_server.domain.records import Part, QualityPlan, Record
 
-__all__ = ["SAMPLE_AS_OF", "erase_plant", "is_seeded", "sample_records", "seed_sample_plant"]
+__all__ = [
+    "SAMPLE_AS_OF",
+    "complete_sample_plant",
+    "erase_plant",
+    "is_seeded",
+    "sample_records",
+    "seed_sample_plant",
+]
 
 _MAKERS: tuple[Callable[[SampleFiles], Iterable[Record]], ...] = (
     seed_plant.projects,
@@ -54,8 +63,7 @@ _MAKERS: tuple[Callable[[SampleFiles], Iterable[Record]], ...] = (
 
 
 async def is_seeded(connection: Connection) -> bool:
-    found = await connection.execute(sa.select(tables.plant_info.c.value).where(tables.plant_info.c.key == "as_of"))
-    return found.scalar_one_or_none() is not None
+    return await _seeded_for(connection) is not None
 
 
 async def seed_sample_plant(connection: Connection, folder: Path, as_of: date) -> dict[str, int]:
@@ -65,15 +73,35 @@ async def seed_sample_plant(connection: Connection, folder: Path, as_of: date) -
         FileNotFoundError: `folder` does not hold the sample plant.
     """
     counts: dict[str, int] = {}
-    records = await to_thread.run_sync(sample_records, folder, as_of)
-    for kind, group in groupby(records, key=type):
-        same = list(group)
-        await connection.execute(sa.insert(TABLES[kind]), [values_of(record) for record in same])
-        counts[TABLES[kind].name] = len(same)
-        if rows := [row for plan in same if isinstance(plan, QualityPlan) for row in plan_row_values(plan)]:
-            await connection.execute(sa.insert(tables.quality_plan_rows), rows)
+    for kind, same in groupby(await to_thread.run_sync(sample_records, folder, as_of), key=type):
+        counts[TABLES[kind].name] = await _insert(connection, kind, list(same))
     stamp = {"as_of": as_of.isoformat(), "sample_as_of": SAMPLE_AS_OF.isoformat()}
     await connection.execute(sa.insert(tables.plant_info), [{"key": k, "value": v} for k, v in stamp.items()])
+    return counts
+
+
+async def complete_sample_plant(connection: Connection, folder: Path) -> dict[str, int]:
+    """Insert the kinds of records that an older program did not seed, for the day it seeded the others for.
+
+    A kind with any record of the sample plant is left alone, and no row that is there changes. A record about
+    something that was deleted since is left out. Returns how many of each table; nothing for a store not seeded yet.
+
+    Raises:
+        FileNotFoundError: `folder` does not hold the sample plant.
+    """
+    as_of = await _seeded_for(connection)
+    if as_of is None:
+        return {}
+    counts: dict[str, int] = {}
+    there: dict[str, set[str]] = {}
+    for kind, group in groupby(await to_thread.run_sync(sample_records, folder, as_of), key=type):
+        same, table = list(group), TABLES[kind]
+        (key,) = table.primary_key.columns
+        known = there[table.name] = set((await connection.execute(sa.select(key))).scalars())
+        if known.isdisjoint(record.key for record in same):
+            added = [record for record in same if _stands(record, there)]
+            counts[table.name] = await _insert(connection, kind, added)
+            known.update(record.key for record in added)
     return counts
 
 
@@ -91,3 +119,36 @@ async def erase_plant(connection: Connection) -> None:
     """Delete every record, key and audit row; the schema stays."""
     for table in reversed(tables.metadata.sorted_tables):
         await connection.execute(sa.delete(table))
+
+
+async def _seeded_for(connection: Connection) -> date | None:
+    found = await connection.execute(sa.select(tables.plant_info.c.value).where(tables.plant_info.c.key == "as_of"))
+    value = found.scalar_one_or_none()
+    return None if value is None else date.fromisoformat(value)
+
+
+async def _insert(connection: Connection, kind: type[Record], records: Sequence[Record]) -> int:
+    """Insert records of one kind; returns how many."""
+    if records:
+        await connection.execute(sa.insert(TABLES[kind]), [values_of(record) for record in records])
+    if rows := [row for plan in records if isinstance(plan, QualityPlan) for row in plan_row_values(plan)]:
+        await connection.execute(sa.insert(tables.quality_plan_rows), rows)
+    return len(records)
+
+
+def _stands(record: Record, there: Mapping[str, set[str]]) -> bool:
+    """Whether every record that this one names by a foreign key is there."""
+    return all(value in there[table] for table, value in _named(record))
+
+
+def _named(record: Record) -> Iterator[tuple[str, str]]:
+    """Table and key of everything the record refers to, but for records of its own kind."""
+    own = TABLES[type(record)]
+    parts: list[tuple[sa.Table, Part]] = [(own, record)]
+    if isinstance(record, QualityPlan):
+        parts += [(tables.quality_plan_rows, row) for row in record.rows]
+    for table, part in parts:
+        for reference in table.foreign_keys:
+            target = reference.column.table
+            if target is not own and (value := getattr(part, reference.parent.name)) is not None:
+                yield target.name, value

@@ -59,7 +59,7 @@ PreferredAql = Literal[
 """Percent nonconforming up to 10, nonconformities per 100 units above."""
 
 
-Measure = Annotated[float, Field(ge=-(10**9), le=10**9)]
+Measure = Annotated[float, Field(ge=-(10**12), le=10**12)]
 """A measured value in any unit; the bounds only keep out what no gauge can show."""
 
 
@@ -76,9 +76,9 @@ class PlanRow(Part):
     characteristic: Annotated[str | None, Field(min_length=3, max_length=120, description="Name")] = None
     kind: Annotated[CharacteristicKind | None, Field(description="Kind")] = None
     unit: Annotated[str | None, Field(max_length=20, description="Unit of the limits")] = None
-    nominal: Annotated[Measure | None, Field(description="Target in unit")] = None
-    lsl: Annotated[Measure | None, Field(description="Lower limit in unit")] = None
-    usl: Annotated[Measure | None, Field(description="Upper limit in unit")] = None
+    nominal: Annotated[Measure | None, Field(description="Target")] = None
+    lsl: Annotated[Measure | None, Field(description="Lower limit")] = None
+    usl: Annotated[Measure | None, Field(description="Upper limit")] = None
     special_class: Annotated[SpecialClass | None, Field(description="CC safety, SC fit")] = None
     technique: Annotated[str | None, Field(min_length=2, max_length=120, description="How it is measured")] = None
     gauge_id: Annotated[str | None, Field(max_length=40, description="e.g. AG-01")] = None

@@ -393,13 +393,15 @@ async def test_an_expired_key_can_be_used_again_and_old_ones_are_cleared_away(op
         assert foreign.execute("SELECT key FROM idempotency_keys").fetchall() == [("key-00001",)]
 
 
-async def test_the_same_key_cannot_be_stored_twice(open_plant) -> None:
+async def test_a_key_remembered_anew_stands_for_the_later_answer(open_plant) -> None:
+    later = a_call("key-00001", stored_at=NOW + timedelta(hours=1))
     async with open_plant() as store:
-        async with store.unit_of_work() as unit:
-            await unit.remember(a_call("key-00001"))
-        with pytest.raises(Conflict):
+        for call in (a_call("key-00001"), a_call("key-00001", principal="q"), later):
             async with store.unit_of_work() as unit:
-                await unit.remember(a_call("key-00001"))
+                await unit.remember(call)
+        async with store.unit_of_work() as unit:
+            assert await unit.recall("p", "log_issue", "key-00001", NOW) == later
+            assert await unit.recall("q", "log_issue", "key-00001", NOW) is not None
 
 
 async def test_audit_rows_are_numbered_upwards(open_plant) -> None:
