@@ -16,6 +16,7 @@ from mcp_server.pipeline.breaker import Breaker
 from mcp_server.pipeline.changes import Changes
 from mcp_server.pipeline.declaration import Caller, Request, Tool, ToolCall, WriteCall, WriteRequest
 from mcp_server.pipeline.execution import Deadline, RetryBudget, execute
+from mcp_server.pipeline.size import bounded
 
 __all__ = ["Pipeline"]
 
@@ -56,7 +57,7 @@ class Pipeline:
             ) from error
         else:
             outcome = "ok"
-            return answer
+            return bounded(answer)
         finally:
             _log.info("tool call", tool=tool.name, outcome=outcome, duration_ms=_elapsed_ms(started))
 

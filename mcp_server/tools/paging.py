@@ -13,14 +13,15 @@ from mcp_server.domain.records import SHARED, Record
 from mcp_server.errors import InvalidInput, VerificationFailed
 from mcp_server.pipeline.declaration import ListRequest, ListResult, ToolCall
 from mcp_server.pipeline.preconditions import project_of
+from mcp_server.pipeline.size import MOST_CHARACTERS
 
-__all__ = ["MOST_CHARACTERS", "envelope", "one_page", "page_is_as_asked", "page_of", "selection"]
+__all__ = ["MOST_OF_A_PAGE", "envelope", "one_page", "page_is_as_asked", "page_of", "selection"]
 
 R = TypeVar("R", bound=Record)
 Item = TypeVar("Item", bound=BaseModel)
 
-MOST_CHARACTERS = 70_000
-"""Of one page as JSON: under 25,000 tokens at 2.8 characters a token, which ids and numbers come to."""
+MOST_OF_A_PAGE = MOST_CHARACTERS - 5_000
+"""Characters of its items as JSON; the rest is for what stands beside them."""
 
 
 async def one_page(call: ToolCall, kind: type[R], query: Query, request: ListRequest) -> Page[R]:
@@ -89,7 +90,7 @@ def _fits(item: BaseModel, filters: Mapping[str, tuple[Any, ...]]) -> bool:
 
 def _cut(page: Page[Item], key: Callable[[Item], str]) -> Page[Item]:
     """The page, ended early where it would fill a model's context; the cursor goes on from there."""
-    room = MOST_CHARACTERS
+    room = MOST_OF_A_PAGE
     for position, item in enumerate(page.items):
         room -= len(item.model_dump_json(exclude_none=True))
         if room < 0 and position > 0:

@@ -11,7 +11,7 @@ from mcp_server.backends.base import Page
 from mcp_server.domain.records import Machine
 from mcp_server.errors import InvalidInput, VerificationFailed
 from mcp_server.pipeline.declaration import ListRequest, Result
-from mcp_server.tools.paging import MOST_CHARACTERS, envelope, page_of
+from mcp_server.tools.paging import MOST_OF_A_PAGE, envelope, page_of
 from tests.support.sample_plant import Lies, Lying, sample_plant
 
 pytestmark = pytest.mark.anyio
@@ -93,7 +93,7 @@ def test_a_computed_list_is_paged_in_its_own_order():
 
 
 def test_a_page_that_would_fill_a_context_ends_early_and_goes_on():
-    third = "x" * (MOST_CHARACTERS // 3)
+    third = "x" * (MOST_OF_A_PAGE // 3)
     assert pages([Line(id=name, text=third) for name in "abcde"], 200) == [["a", "b"], ["c", "d"], ["e"]]
     assert pages([Line(id=name, text=third * 4) for name in "ab"], 200) == [["a"], ["b"]]
 
