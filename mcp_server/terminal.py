@@ -63,7 +63,7 @@ def remark(text: str) -> None:
 def _show_items(answer: Mapping[str, Any]) -> None:
     items: Sequence[Mapping[str, Any]] = answer["items"]
     names = list(dict.fromkeys(name for item in items for name in item))
-    plain = [name for name in names if not any(isinstance(item.get(name), list | dict) for item in items)]
+    plain = _telling_first(items, [n for n in names if not any(isinstance(i.get(n), list | dict) for i in items)])
     if items:
         shown = _print_fitting(plain, [[_cell(item.get(name)) for name in plain] for item in items])
         left_out = [name for name in names if name not in shown]
@@ -74,6 +74,12 @@ def _show_items(answer: Mapping[str, Any]) -> None:
     remark(f"{len(items)} of {answer['total']} ({answer['source']}, {answer['as_of']})")
     if answer.get("next_cursor"):
         remark(f'More: call again with "cursor":"{answer["next_cursor"]}"')
+
+
+def _telling_first(items: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[str]:
+    """The names as they come, but those that are the same in all of several items last: they tell least."""
+    told = {name: len({_cell(item.get(name)) for item in items}) > 1 or len(items) == 1 for name in names}
+    return sorted(names, key=lambda name: not told[name])
 
 
 def _print_fitting(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Sequence[str]:

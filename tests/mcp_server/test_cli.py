@@ -151,7 +151,7 @@ def test_a_wide_console_shows_more_and_a_narrow_one_at_least_three_columns(sampl
     assert {"severity", "state", "machine_id"} <= set(wide[0].split())
     assert len(wide) == 4
     narrow = shopfloor_mcp(sample, *arguments, env={"COLUMNS": "30"}).stdout.splitlines()
-    assert narrow[0].split() == ["id", "project", "title"]
+    assert narrow[0].split() == ["id", "title", "category"]
     assert max(map(len, narrow)) <= 30
 
 
