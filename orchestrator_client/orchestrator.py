@@ -51,7 +51,7 @@ class Orchestrator:
         agents: AgentRegistry,
         connection: ToolConnection,
         store: SessionStore,
-        today: Callable[[], str] = lambda: datetime.now(UTC).date().isoformat(),
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._model = model
         self._agents = agents
@@ -59,7 +59,7 @@ class Orchestrator:
         self._connection = connection
         self._executor = ToolExecutor(connection)
         self._store = store
-        self._today = today
+        self._now = now
         self._locks: dict[str, anyio.Lock] = {}
 
     async def handle_message(
@@ -225,7 +225,7 @@ class Orchestrator:
         async def look_up(use: ToolUseBlock) -> ToolOutcome:
             return await self._executor.run(use, allowed=agent.allowed_tools, idempotency_key=None)
 
-        base = base_context(project=way.state.project, today=self._today())
+        base = base_context(project=way.state.project, today=self._now().date().isoformat())
         blocks = await load_task_context(agent.context, {"project": way.state.project}, look_up)
         return f"{base}\n\n{blocks}".strip()
 
@@ -251,7 +251,7 @@ class Orchestrator:
 
         return AgentRun(
             agent=agent,
-            brief=AgentBrief(agent.key, agent.title, goals, opening, known, options),
+            brief=AgentBrief(agent.key, agent.title, goals, opening, known, options, self._now()),
             system=system_prompt(agent, goals=[goal.tool for goal in goals], options=options),
             tools=tuple(_spec(tool) for tool in offered if tool.name in agent.allowed_tools),
             repeatable=frozenset(tool.name for tool in offered if tool.read_only or tool.keyed),

@@ -19,12 +19,13 @@ from orchestrator_client.dialogue.completion import (
     judge,
     without_marker,
 )
-from orchestrator_client.dialogue.messages import Message, ToolResultBlock, ToolUseBlock, user
+from orchestrator_client.dialogue.confirmation import CONFIRMATION, DEMAND_CODE, Demand, demanded, may_pass
+from orchestrator_client.dialogue.messages import Message, ToolResultBlock, ToolUseBlock, assistant, user
 from orchestrator_client.errors import ModelMisbehaved, OutcomeUnknown
 from orchestrator_client.events import Listener, TextPiece, TextWithdrawn, ToolFinished, ToolStarted
 from orchestrator_client.models import protocol
 from orchestrator_client.models.protocol import AgentBrief, Model, ModelReply, ModelRequest, TextDelta, ToolSpec
-from orchestrator_client.tools.executor import ToolExecutor, ToolOutcome
+from orchestrator_client.tools.executor import ToolExecutor, ToolFailure, ToolOutcome
 from orchestrator_client.tools.outcome import ErrorObject
 
 __all__ = ["AgentRun", "AgentTurn", "GaveUp", "idempotency_key"]
@@ -37,6 +38,13 @@ _CUT_SHORT = ErrorObject(
     message="The program stopped during this call; it may have been carried out.",
     suggestion="Look it up before you call it again.",
     outcome_known=False,
+)
+
+_NOT_CONFIRMED = ErrorObject(
+    code="not_confirmed",
+    message="The call was not made: no person has agreed to this.",
+    field=CONFIRMATION,
+    suggestion=f"Call it without {CONFIRMATION}; the user is asked then. Only after a plain yes call it with the code.",
 )
 
 Remember = Callable[[Message], Awaitable[None]]
@@ -100,6 +108,9 @@ class AgentRun:
             if turn is not None:
                 return turn
         for _ in range(self.agent.limits.model_calls):
+            demand = demanded(messages)
+            if demand is not None:
+                return await self._ask_person(messages, demand)
             reply = await self._ask(messages)
             await self._add(messages, reply.message)
             self._check_ended_well(reply)
@@ -111,6 +122,12 @@ class AgentRun:
         raise GaveUp(
             f"The {self.agent.title} specialist did not come to an end within {self.agent.limits.model_calls} steps."
         )
+
+    async def _ask_person(self, messages: list[Message], demand: Demand) -> AgentTurn:
+        """Put the server's demand to the person, in its own words; no model stands between them."""
+        self._show(without_marker(demand.question))
+        await self._add(messages, assistant(demand.question))
+        return AgentTurn(Verdict.WAITING, demand.question, ())
 
     async def settle(self, messages: list[Message]) -> bool:
         """Answer the calls that a crash left without one, and add the answer; False if there are none.
@@ -196,7 +213,7 @@ class AgentRun:
             if again and use.name not in self.repeatable:
                 results[use.id] = _CUT_SHORT.as_block(use.id)
             else:
-                results[use.id] = self._recorded(use) or await self._run_tool(use)
+                results[use.id] = self._recorded(use) or await self._run_tool(use, messages)
 
         if all(self._reads(use.name) for use in uses):
             async with anyio.create_task_group() as group:
@@ -225,7 +242,9 @@ class AgentRun:
         note = "You made this identical call before; this is its answer again. Do not repeat it.\n"
         return answer.model_copy(update={"tool_use_id": use.id, "content": note + answer.content})
 
-    async def _run_tool(self, use: ToolUseBlock) -> ToolResultBlock:
+    async def _run_tool(self, use: ToolUseBlock, messages: Sequence[Message]) -> ToolResultBlock:
+        if not may_pass(messages, use):
+            return _NOT_CONFIRMED.as_block(use.id)
         self.tell(ToolStarted(use.name, use.input))
         key = idempotency_key(self.session_id, self.task_id, use.id)
         outcome = await self.executor.run(use, allowed=self.agent.allowed_tools, idempotency_key=key)
@@ -242,12 +261,17 @@ class AgentRun:
             goal=any(goal.tool == use.name for goal in self.brief.goals),
             read_only=outcome.read_only,
             replayed=outcome.replayed,
-            message=outcome.error.message if outcome.error else "",
+            message=_told(outcome.error) if outcome.error else "",
             answer=outcome.block.structured,
         )
 
     def _reads(self, tool: str) -> bool:
         return any(spec.name == tool and spec.read_only for spec in self.tools)
+
+
+def _told(error: ToolFailure) -> str:
+    """What a person reads of a failed call; a demand is put to them as a question of its own."""
+    return "it needs your agreement" if error.code == DEMAND_CODE else error.message
 
 
 def _signature(use: ToolUseBlock) -> str:

@@ -12,6 +12,7 @@ import yaml
 from jsonschema import Draft202012Validator, ValidationError
 from referencing import Registry
 
+from orchestrator_client.dialogue.json_values import is_list
 from orchestrator_client.errors import ConfigurationError
 from orchestrator_client.models.protocol import AskField, ChoiceSource, Goal, RouteOption
 
@@ -198,14 +199,28 @@ def _goal(front: dict[str, Any]) -> Goal:
     return Goal(
         tool=front["tool"],
         examples=tuple(front.get("examples", ())),
-        ask=tuple(AskField(ask["field"], ask.get("when", {})) for ask in front.get("ask", ())),
+        ask=tuple(_ask(ask) for ask in front.get("ask", ())),
         choices={path: _choice(choice) for path, choice in front.get("choices", {}).items()},
     )
 
 
+def _ask(front: dict[str, Any]) -> AskField:
+    when = {name: tuple(value) if is_list(value) else value for name, value in front.get("when", {}).items()}
+    optional, only_if_named = front.get("optional", False), front.get("only_if_named", False)
+    return AskField(front["field"], when, optional=optional, only_if_named=only_if_named)
+
+
 def _choice(front: dict[str, Any]) -> ChoiceSource:
-    where = {name: tuple(values) for name, values in front.get("where", {}).items()}
-    return ChoiceSource(front["tool"], front["value"], front.get("label"), front.get("arguments", {}), where)
+    return ChoiceSource(
+        tool=front["tool"],
+        value=front["value"],
+        label=front.get("label"),
+        arguments=front.get("arguments", {}),
+        where={name: tuple(values) for name, values in front.get("where", {}).items()},
+        notes=tuple(front.get("notes", ())),
+        ask=front.get("ask", True),
+        time_zone=front.get("time_zone"),
+    )
 
 
 @cache

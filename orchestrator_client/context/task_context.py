@@ -4,11 +4,11 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
-from orchestrator_client.dialogue.json_values import as_list, is_object
+from orchestrator_client.dialogue.json_values import as_list, is_list, is_object
 from orchestrator_client.dialogue.messages import ToolUseBlock
 from orchestrator_client.tools.outcome import ToolOutcome
 
-__all__ = ["Need", "filled_in", "load_task_context"]
+__all__ = ["Need", "filled_in", "load_task_context", "references"]
 
 _MOST_ITEMS = 40
 _MOST_CHARACTERS = 6_000
@@ -51,15 +51,21 @@ async def load_task_context(needs: Iterable[Need], known: Mapping[str, Any], run
 
 def filled_in(arguments: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any] | None:
     """Arguments with every `$name` replaced by what is known; None if something is not known yet."""
-    filled: dict[str, Any] = {}
-    for name, value in arguments.items():
-        if isinstance(value, str) and value.startswith("$"):
-            if known.get(value[1:]) is None:
-                return None
-            filled[name] = known[value[1:]]
-        else:
-            filled[name] = value
-    return filled
+    if any(known.get(name) is None for name in references(arguments)):
+        return None
+    return {name: _filled(value, known) for name, value in arguments.items()}
+
+
+def references(arguments: Mapping[str, Any]) -> set[str]:
+    """The names that stand as `$name` in the arguments, or in a list among them."""
+    values = [part for value in arguments.values() for part in (value if is_list(value) else [value])]
+    return {value[1:] for value in values if isinstance(value, str) and value.startswith("$")}
+
+
+def _filled(value: Any, known: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON of any shape
+    if is_list(value):
+        return [_filled(part, known) for part in value]
+    return known[value[1:]] if isinstance(value, str) and value.startswith("$") else value
 
 
 def _block(need: Need, outcome: ToolOutcome) -> str:

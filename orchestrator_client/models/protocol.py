@@ -6,6 +6,7 @@ A request has two sides. The *rendered* side (`system`, `messages`, `tools`, `to
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from orchestrator_client.dialogue.messages import Message
@@ -49,7 +50,9 @@ class ChoiceSource:
     """Where the allowed values of one field come from: a read-only tool of the same server.
 
     `arguments` may refer to values already given as `$field`. `where` keeps only the items whose fields have one of
-    the listed values. `value` and `label` name fields of an item.
+    the listed values. `value`, `label` and `notes` name fields of an item, or of an answer that is a single record;
+    a person knows the item by its label, and the notes help to choose. With `ask` False, the one value that is found
+    is taken without a question. `time_zone` names the field that holds the IANA time zone in which times are meant.
     """
 
     tool: str
@@ -57,17 +60,28 @@ class ChoiceSource:
     label: str | None = None
     arguments: dict[str, Any] = field(default_factory=dict[str, Any])
     where: dict[str, tuple[Any, ...]] = field(default_factory=dict[str, tuple[Any, ...]])
+    notes: tuple[str, ...] = ()
+    ask: bool = True
+    time_zone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AskField:
     """A field worth asking for although the schema does not require it.
 
-    With `when`, it is asked only if the neighbouring fields have those values, and then it must be answered.
+    With `when`, it is asked only if the neighbouring fields have those values (None: were left out; a tuple: one of
+    them), and then it must be answered unless it is `optional`. With `only_if_named` it is never asked, only taken from
+    the opening message.
     """
 
     path: str
     when: dict[str, Any] = field(default_factory=dict[str, Any])
+    optional: bool = False
+    only_if_named: bool = False
+
+    @property
+    def must_be_answered(self) -> bool:
+        return bool(self.when) and not self.optional
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +117,8 @@ class RouteBrief:
 class AgentBrief:
     """One agent at work: its goals, the message that opened the task, values already known (`project`).
 
-    An agent without goals only talks; `options` are the specialists it can point to.
+    An agent without goals only talks; `options` are the specialists it can point to. `now` is the moment of the
+    message, with its offset; None means that it is not known what "tomorrow" is.
     """
 
     agent: str
@@ -112,6 +127,7 @@ class AgentBrief:
     opening_message: str
     known: dict[str, Any]
     options: tuple[RouteOption, ...] = ()
+    now: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

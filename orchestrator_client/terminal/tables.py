@@ -25,10 +25,12 @@ def tables_of(answer: Row, console: Console) -> Iterator[RenderableType]:
     """The tables worth showing of a tool's structured answer; none if it holds no records."""
     items = answer.get("items")
     records = objects_in(items) if items is not None else objects_in([answer.get("record")])
-    if not records:
-        return
-    if items is not None:
+    if records and items is not None:
         yield _table(records, console.width)
+    for name, value in answer.items():
+        if name != "items" and (rows := objects_in(value)):
+            yield harmless(f"{name.replace('_', ' ').capitalize()}:")
+            yield _table(rows, console.width)
     for record in records:
         for name, value in record.items():
             rows = objects_in(value)

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -23,7 +24,7 @@ from orchestrator_client.models.scripted import ScriptedModel, Step, call, fail,
 from orchestrator_client.orchestrator import Turn
 from tests.support.assistant import NOWHERE, Assistant, assistant, is_valid, rows, seeded
 from tests.support.plants import Plant
-from tests.support.sample_plant import report
+from tests.support.sample_plant import report, sample_plant
 from tests.support.turn_process import POINTS, SCRIPT, Point
 
 pytestmark = pytest.mark.anyio
@@ -112,12 +113,14 @@ async def test_a_plan_is_made_without_any_model_and_the_next_steps_are_offered(p
         assert opened.reply.startswith("Title: ")
         summary = await talk(at, *PLAN_ANSWERS, "no")
         assert "would accept it. Nothing is stored yet." in summary.reply
-        assert rows(plant, "SELECT count(*) FROM quality_plans") == [(0,)]
+        assert rows(plant, "SELECT count(*) FROM quality_plans WHERE id LIKE 'QP-%'") == [(0,)]
         done = await at.say("yes")
         assert (done.outcome, done.mode) == ("completed", "orchestrator")
         assert done.reply.startswith("Created: QP-")
         assert done.suggestions[0] == "Show the quality plans of ALPHA"
-        assert rows(plant, "SELECT project, title FROM quality_plans") == [("ALPHA", "FC57 housing")]
+        assert rows(plant, "SELECT project, title FROM quality_plans WHERE id LIKE 'QP-%'") == [
+            ("ALPHA", "FC57 housing")
+        ]
         state = await at.store.state("s1")
         assert (state.project, state.task, state.suggestions) == ("ALPHA", None, done.suggestions)
         assert is_valid(await at.history())
@@ -571,3 +574,59 @@ async def test_a_turn_that_is_cancelled_from_outside_is_finished_later(plant: Pa
     async with ScriptedModel(SCRIPT) as model, assistant(plant, model) as at:
         assert (await at.say(LEAK, message_id="m1")).outcome == "completed"
     assert len(rows(plant, REPORTED)) == 1
+
+
+WITHDRAW: dict[str, Any] = {
+    "project": "ALPHA",
+    "kind": "quality_plan",
+    "id": "CP-A-01",
+    "revision": 2,
+    "decision": "withdraw",
+    "approver_id": "E113",
+    "comment": "Replaced by another plan",
+}
+IN_FORCE = "SELECT count(*) FROM quality_plans WHERE id = 'CP-A-01' AND state = 'released'"
+
+
+async def code_for(folder: Path) -> str:
+    """The code that would confirm it, which a model could know from another conversation."""
+    copy = folder / "copy"
+    copy.mkdir()
+    async with sample_plant(copy) as plant:
+        return (await plant.refused("approve_document", WITHDRAW)).alternatives[0]
+
+
+async def test_a_model_cannot_confirm_what_only_a_person_may_decide(plant: Path) -> None:
+    confirmed = WITHDRAW | {"confirmation": await code_for(plant)}
+    steps = [
+        route("quality_planning"),
+        call("approve_document", confirmed),
+        call("approve_document", WITHDRAW),
+        call("approve_document", confirmed),
+        reply("I will not do it."),
+    ]
+    async with ScriptedModel(steps) as model, assistant(plant, model) as at:
+        asked = await at.say("Withdraw the plan CP-A-01")
+        assert asked.outcome == "waiting"
+        assert asked.reply.startswith("This will withdraw quality plan CP-A-01 revision 2")
+        assert rows(plant, IN_FORCE) == [(1,)]
+        refused = await at.say("what happens then?")
+        results = [result.content for message in await at.history() for result in message.tool_results]
+    assert ["no person has agreed" in result for result in results] == [True, False, True]
+    assert refused.reply == "I will not do it."
+    assert rows(plant, IN_FORCE) == [(1,)]
+
+
+async def test_after_a_persons_yes_the_model_may_pass_the_code_on(plant: Path) -> None:
+    steps = [
+        route("quality_planning"),
+        call("approve_document", WITHDRAW),
+        call("approve_document", WITHDRAW | {"confirmation": await code_for(plant)}),
+        reply("CP-A-01 is withdrawn.\n[TASK_COMPLETE]"),
+    ]
+    async with ScriptedModel(steps) as model, assistant(plant, model) as at:
+        await at.say("Withdraw the plan CP-A-01")
+        done = await at.say("yes")
+        assert is_valid(await at.history())
+    assert (done.outcome, done.reply) == ("completed", "CP-A-01 is withdrawn.")
+    assert rows(plant, IN_FORCE) == [(0,)]

@@ -3,19 +3,20 @@
 import json
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from orchestrator_client.dialogue.confirmation import YES
 from orchestrator_client.dialogue.json_values import as_object, is_object
 from orchestrator_client.models.guided.form import Field, Option
+from orchestrator_client.models.guided.times import Here, day_from, moment_from
 
 __all__ = [
     "MOST_SHOWN",
     "NO",
     "SKIP",
-    "YES",
     "Problem",
     "are_numbered",
     "bound",
@@ -25,7 +26,6 @@ __all__ = [
     "word",
 ]
 
-YES = frozenset({"y", "yes", "ok", "okay", "sure", "true", "confirm", "store it", "do it"})
 NO = frozenset({"n", "no", "nope", "false"})
 SKIP = frozenset({"-", "skip", "none"})
 
@@ -33,6 +33,8 @@ MOST_SHOWN = 40
 """Options listed in a question; the others are found by name."""
 
 _MOST_NAMED = 5
+_NOWHERE = Here()
+_READERS = {"date": day_from, "date-time": moment_from}
 _WHOLE = re.compile(r"[+-]?\d+")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+")
 
@@ -59,13 +61,17 @@ def folded(text: str) -> str:
     return text.casefold().replace("_", " ").strip()
 
 
-def read_answer(field: Field, options: Sequence[Option], answer: str, *, partial: bool = False) -> Any | Problem:  # noqa: ANN401 - a value of any field
+def read_answer(
+    field: Field, options: Sequence[Option], answer: str, *, partial: bool = False, here: Here = _NOWHERE
+) -> Any | Problem:  # noqa: ANN401 - a value of any field
     """The value the answer means for this field. `partial` says that values beyond the options exist."""
     text = answer.strip()
     if not text:
         return Problem("This needs an answer.")
     if field.schema.get("type") == "array":
         return _several(field.schema, options, text, partial=partial)
+    if not options and field.schema.get("format") in _READERS:
+        return _time(_READERS[field.schema["format"]], text, here)
     return _one(field.schema, options, text, partial=partial)
 
 
@@ -111,6 +117,13 @@ def _one(schema: dict[str, Any], options: Sequence[Option], text: str, *, partia
             return _json(schema, text)
         case _:
             return _text(schema, text)
+
+
+def _time(read: Callable[[str, Here], str], text: str, here: Here) -> str | Problem:
+    try:
+        return read(text, here)
+    except ValueError as wrong:
+        return Problem(str(wrong))
 
 
 def _boolean(text: str) -> bool | Problem:

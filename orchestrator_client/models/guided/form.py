@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from orchestrator_client.context.task_context import references
 from orchestrator_client.dialogue.json_values import as_list, as_object, is_list, is_object
 from orchestrator_client.models.guided.schema import is_list_of_objects, is_object_with_fields
 from orchestrator_client.models.protocol import ChoiceSource, Goal
@@ -29,12 +30,14 @@ _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
 
 class Option(BaseModel):
-    """An allowed value and what a person knows it by."""
+    """An allowed value, what a person knows it by, and what helps to choose it."""
 
     model_config = ConfigDict(frozen=True)
 
     value: Any
     label: str = ""
+    note: str = ""
+    time_zone: str | None = None
 
 
 class Form(BaseModel):
@@ -43,6 +46,8 @@ class Form(BaseModel):
     `asking` is the path of the open question, or of a list (`rows[]`) when the question is whether to add another item.
     `demanded` are paths to be asked for again, whatever the schema says. `looked_up` holds the choices of the open
     question, `partial` says that there are more than those, `checked` that the server would accept what was filled in.
+    `time_zone` is the one in which times are meant, once it is known. `offered` are fields the server has named as a
+    way out for `refused`, the value that it did not take.
     A value of None is one to be asked for again; it keeps its place in the summary.
     """
 
@@ -60,6 +65,9 @@ class Form(BaseModel):
     looked_up: tuple[Option, ...] | None = None
     partial: bool = False
     checked: bool = False
+    time_zone: str | None = None
+    offered: tuple[str, ...] = ()
+    refused: Any = None
     problem: str = ""
     warnings: tuple[str, ...] = ()
     calls: int = 0
@@ -76,13 +84,19 @@ class Form(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A place in the form. `more` marks the question whether a list gets another item."""
+    """A place in the form.
+
+    `more` marks the question whether a list gets another item. `tells_apart` is what an item of a list is known by.
+    `quiet` fields are never asked, only taken from what was said.
+    """
 
     path: str
     schema: dict[str, Any]
     required: bool
     choice: ChoiceSource | None = None
     more: bool = False
+    tells_apart: bool = False
+    quiet: bool = False
 
     @property
     def name(self) -> str:
@@ -90,8 +104,10 @@ class Field:
 
 
 def next_field(form: Form, goal: Goal, schema: dict[str, Any]) -> Field | None:
-    """The first field that still needs an answer, in the order of the schema."""
-    return next(_open_fields(form, goal, schema, ""), None)
+    """The first field that still needs an answer, in the order of the schema; before it, what its choices depend on."""
+    still_open = list(_open_fields(form, goal, schema, ""))
+    paths = {field.path for field in still_open}
+    return next((field for field in still_open if not (paths & _needed_for(field))), next(iter(still_open), None))
 
 
 def field_at(path: str, goal: Goal, schema: dict[str, Any]) -> Field | None:
@@ -148,7 +164,12 @@ def _places(values: dict[str, Any], pattern: str) -> list[str]:
 
 
 def _fits(when: dict[str, Any], siblings: Any) -> bool:  # noqa: ANN401 - JSON of any shape
-    return all(as_object(siblings).get(name) == value for name, value in when.items())
+    """Whether the fields have these values; a tuple means one of them."""
+    given = as_object(siblings)
+    return all(
+        given.get(name) in value if isinstance(value, tuple) else given.get(name) == value
+        for name, value in when.items()
+    )
 
 
 def _open_fields(form: Form, goal: Goal, schema: dict[str, Any], prefix: str) -> Iterator[Field]:
@@ -159,15 +180,22 @@ def _open_fields(form: Form, goal: Goal, schema: dict[str, Any], prefix: str) ->
         path = f"{prefix}{name}"
         ask = asked.get(pattern_of(path))
         fits = ask is not None and _fits(ask.when, siblings)
-        needed = name in required or (fits and ask is not None and bool(ask.when))
+        needed = name in required or (fits and ask is not None and ask.must_be_answered)
         if not (needed or fits or _is_demanded(form, path)):
             continue
         if is_list_of_objects(part):
-            yield from _open_items(form, goal, part, path)
+            yield from _open_items(form, goal, part, path, needed=needed)
         elif is_object_with_fields(part):
             yield from _open_fields(form, goal, part, f"{path}.")
         elif value_at(form.values, path) is None and (needed or path not in form.skipped):
-            yield Field(path, part, needed, goal.choices.get(pattern_of(path)))
+            tells_apart = bool(prefix) and name == next(iter(schema.get("required", ())), None) and "enum" not in part
+            quiet = ask is not None and ask.only_if_named and not _is_demanded(form, path)
+            choice = goal.choices.get(pattern_of(path))
+            yield Field(path, part, needed, choice, tells_apart=tells_apart, quiet=quiet)
+
+
+def _needed_for(field: Field) -> set[str]:
+    return references(field.choice.arguments) - {field.path} if field.choice else set()
 
 
 def _is_demanded(form: Form, path: str) -> bool:
@@ -175,8 +203,9 @@ def _is_demanded(form: Form, path: str) -> bool:
     return any(wanted == path or wanted.startswith((f"{path}.", f"{path}[")) for wanted in form.demanded)
 
 
-def _open_items(form: Form, goal: Goal, schema: dict[str, Any], path: str) -> Iterator[Field]:
-    count = max(len(as_list(value_at(form.values, path))), schema.get("minItems", 0), 1)
+def _open_items(form: Form, goal: Goal, schema: dict[str, Any], path: str, *, needed: bool) -> Iterator[Field]:
+    """The fields of every item, and whether there is another. An optional list begins with whether there is one."""
+    count = max(len(as_list(value_at(form.values, path))), schema.get("minItems", 0), 1 if needed else 0)
     for position in range(count):
         yield from _open_fields(form, goal, schema["items"], f"{path}[{position}].")
     if path not in form.closed_lists and count < schema.get("maxItems", 1000):

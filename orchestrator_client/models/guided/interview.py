@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator_client.context.task_context import filled_in
+from orchestrator_client.dialogue.confirmation import CONFIRMATION, YES
 from orchestrator_client.dialogue.json_values import as_list, as_object, objects_in
 from orchestrator_client.dialogue.messages import ToolResultBlock
 from orchestrator_client.models.guided.answers import (
     NO,
     SKIP,
-    YES,
     Problem,
     folded,
     read_answer,
@@ -27,10 +27,11 @@ from orchestrator_client.models.guided.form import (
     with_value,
     without_idle,
 )
-from orchestrator_client.models.guided.mentions import is_mentioned
+from orchestrator_client.models.guided.mentions import is_mentioned, is_said
 from orchestrator_client.models.guided.schema import simplified
 from orchestrator_client.models.guided.similarity import rank
-from orchestrator_client.models.guided.wording import finished, lines_of, question, summary
+from orchestrator_client.models.guided.times import Here
+from orchestrator_client.models.guided.wording import finished, lines_of, noted, question, summary
 from orchestrator_client.models.protocol import AgentBrief, ChoiceSource, Goal, ToolSpec
 
 __all__ = ["Call", "Done", "Interview", "Say", "Step"]
@@ -130,12 +131,22 @@ class Interview:
                 return self._call(form, field.choice.tool, self._most_items(field.choice.tool, arguments))
         guess = None if field.path in form.guessed else self._guess(form, field)
         if guess is not None:
-            form = form.but(guessed=(*form.guessed, field.path))
-            return self._proceed(form.but(values=with_value(form.values, field.path, guess), looked_up=None))
+            filled = self._filled(form, field, guess)
+            return self._proceed(filled.but(guessed=(*form.guessed, field.path), looked_up=None))
+        if field.quiet:
+            return self._proceed(form.but(skipped=(*form.skipped, field.path), looked_up=None))
         return self._ask(form, field)
 
     def _ask(self, form: Form, field: Field) -> Say:
         return Say(form, question(form, field, self._options(form, field), self._default(form, field)))
+
+    def agreed(self, form: Form, code: str) -> Step:
+        """The person agreed to what the server said will happen."""
+        return self._call(form.but(stage="call"), self._goal(form).tool, {**form.arguments, CONFIRMATION: code})
+
+    def declined(self, form: Form) -> Step:
+        """The person did not agree."""
+        return self._change(form, "You did not agree, so nothing was done.")
 
     def _answered(self, form: Form, text: str) -> Step:
         field = self._open_field(form)
@@ -145,17 +156,31 @@ class Interview:
             return self._ask(form, field)
         if field.more:
             return self._more_or_not(form, field, word(text))
+        name, colon, reason = text.partition(":")
+        if colon and name.strip() in form.offered and reason.strip():
+            return self._kept(form, field, name.strip(), reason.strip())
         default = self._default(form, field)
         if text.strip() in {"", "="} and default is not None:
             value = default
         elif word(text) in {*SKIP, ""} and not field.required:
             return self._proceed(form.but(skipped=(*form.skipped, field.path), asking=None, looked_up=None))
         else:
-            value = read_answer(field, self._options(form, field), text, partial=form.partial)
+            here = Here(self._brief.now, form.time_zone)
+            value = read_answer(field, self._options(form, field), text, partial=form.partial, here=here)
         if isinstance(value, Problem):
             return Say(form, f"{value.text} (? shows the question again)")
+        return self._proceed(self._filled(form, field, value).but(asking=None, looked_up=None))
+
+    def _kept(self, form: Form, field: Field, name: str, reason: str) -> Step:
+        """The refused value stays, with the reason the server wants for it."""
+        values = with_value(with_value(form.values, field.path, form.refused), name, reason)
+        return self._proceed(form.but(values=values, offered=(), asking=None, looked_up=None))
+
+    def _filled(self, form: Form, field: Field, value: Any) -> Form:  # noqa: ANN401 - a value of any field
+        """The form with this answer, without what hung on another, and with what comes along with it."""
+        zones = [option.time_zone for option in form.looked_up or () if option.value == value and option.time_zone]
         values = without_idle(with_value(form.values, field.path, value), self._goal(form))
-        return self._proceed(form.but(values=values, asking=None, looked_up=None))
+        return form.but(values=values, time_zone=zones[0] if zones else form.time_zone)
 
     def _more_or_not(self, form: Form, field: Field, text: str) -> Step:
         path = field.path.removesuffix("[]")
@@ -192,13 +217,27 @@ class Interview:
 
     def _objected(self, form: Form, error: dict[str, Any]) -> Step:
         """The server refused: ask for the field it names again, or let the person choose what to change."""
-        near = ", ".join(map(str, as_list(error.get("alternatives"))))
-        parts = (error.get("message") or "The tool failed.", error.get("suggestion"), near and f"Close to it: {near}.")
-        text = " ".join(str(part) for part in parts if part)
+        said = " ".join(filter(None, (str(error.get(part) or "") for part in ("message", "suggestion"))))
+        near = [name for name in map(str, as_list(error.get("alternatives"))) if name not in said]
+        lines = [said or "The tool failed.", *(f"  - {also}" for also in as_list(error.get("also")))]
+        if near:
+            lines[0] += f" Close to it: {', '.join(near)}."
         path = str(error.get("field") or "")
+        offered = self._named_in(said, form, path)
+        lines += [f"To keep it, answer {name}: and your words." for name in offered]
+        text = "\n".join(lines)
         if path and field_at(path, self._goal(form), self._schema(form)) is not None:
-            return self._reopen(form, path, text)
+            return self._reopen(form.but(offered=offered, refused=value_at(form.values, path)), path, text)
         return self._change(form, text)
+
+    def _named_in(self, text: str, form: Form, path: str) -> tuple[str, ...]:
+        """Optional texts that the server asks for in its answer, such as a reason."""
+        parts = as_object(self._schema(form).get("properties"))
+        return tuple(
+            name
+            for name, part in parts.items()
+            if "_" in name and name in text and name != path and form.values.get(name) is None and _is_text(part)
+        )
 
     def _reopen(self, form: Form, path: str, problem: str) -> Step:
         return self._proceed(
@@ -231,22 +270,28 @@ class Interview:
         if choice is None:
             return self._proceed(form.but(looked_up=()))
         answer = result.structured or {}
-        items = objects_in(answer.get("items"))
+        items = objects_in(answer.get("items", [answer]))
         options = tuple(_option(item, choice) for item in items if _kept(item, choice))
         total = answer.get("total")
         partial = bool(answer.get("next_cursor")) or (isinstance(total, int) and total > len(items))
         return self._proceed(form.but(looked_up=options, partial=partial))
 
     def _guess(self, form: Form, field: Field) -> Any:  # noqa: ANN401 - a value of any field
-        """A value the person has already given: named in the opening message, or known from the session."""
-        if "[" in field.path or field.schema.get("type") == "array":
+        """A value that needs no question: the only one there is, named in the opening message, or known before."""
+        if field.choice is not None and not field.choice.ask:
+            return form.looked_up[0].value if form.looked_up and len(form.looked_up) == 1 else None
+        if "[" in field.path:
             return None
+        if field.schema.get("type") == "boolean":
+            return True if field.quiet and is_said(form.opening, field.name.removesuffix("_only")) else None
         options = self._options(form, field)
         said = [
             option.value
             for option in options
             if is_mentioned(form.opening, field=field.name, value=str(option.value), label=option.label)
         ]
+        if field.schema.get("type") == "array":
+            return said or None
         known = self._brief.known.get(field.path)
         if said or known is None:
             return said[0] if len(said) == 1 else None
@@ -262,7 +307,7 @@ class Interview:
 
     def _default(self, form: Form, field: Field) -> Any:  # noqa: ANN401 - a value of any field
         """In a later item of a list, the same as in the item before, unless the field is what tells items apart."""
-        if field.choice is not None or not field.path.partition("]")[2]:
+        if field.choice is not None or not field.path.partition("]")[2] or field.tells_apart or not field.required:
             return None
         head, _, rest = field.path.partition("[")
         index, _, tail = rest.partition("]")
@@ -300,12 +345,21 @@ class Interview:
         return (form.goal or "").replace("_", " ").capitalize()
 
 
+def _is_text(part: dict[str, Any]) -> bool:
+    return part.get("type") == "string" and "enum" not in part and "format" not in part
+
+
 def _error(result: ToolResultBlock) -> dict[str, Any]:
     return as_object((result.structured or {}).get("error")) or {"message": result.content[:500]}
 
 
 def _option(item: dict[str, Any], choice: ChoiceSource) -> Option:
-    return Option(value=item[choice.value], label=str(item.get(choice.label, "")) if choice.label else "")
+    return Option(
+        value=item[choice.value],
+        label=str(item.get(choice.label, "")) if choice.label else "",
+        note=", ".join(filter(None, (noted(name, item.get(name)) for name in choice.notes))),
+        time_zone=item.get(choice.time_zone) if choice.time_zone else None,
+    )
 
 
 def _kept(item: dict[str, Any], choice: ChoiceSource) -> bool:

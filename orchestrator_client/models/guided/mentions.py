@@ -2,7 +2,7 @@
 
 import re
 
-__all__ = ["is_mentioned"]
+__all__ = ["is_mentioned", "is_said"]
 
 _AROUND = re.compile(r"^\W+|\W+$")
 _POSSESSIVE = ("'s", "\u2019s")
@@ -14,11 +14,17 @@ def is_mentioned(message: str, *, field: str, value: str, label: str = "") -> bo
     A bare figure means nothing, for a lot of 65 is no AQL of 65: it must follow the name of its field.
     """
     if value.replace(".", "").isdecimal():
-        return _contains(message, f"{field} {value}") or _contains(message, f"{field} of {value}")
-    return _contains(message, value) or _contains(message, label)
+        return is_said(message, f"{field} {value}") or is_said(message, f"{field} of {value}")
+    return is_said(message, value) or is_said(message, label) or _is_shortened(message, value)
 
 
-def _contains(message: str, text: str) -> bool:
+def _is_shortened(message: str, value: str) -> bool:
+    """Whether the message names an id without what stands before its first hyphen: `OP70` for `ALPHA-OP70`."""
+    tail = value.partition("-")[2]
+    return any(map(str.isalpha, tail)) and any(map(str.isdigit, tail)) and is_said(message, tail)
+
+
+def is_said(message: str, text: str) -> bool:
     """Whether these words stand in the message in this order, without case; `pre_launch` is also `pre-launch`."""
     said = _words(message)
     for wanted in (_words(text), _words(text.replace("_", " ")), _words(text.replace("_", "-"))):

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from pydantic import ValidationError
 
 from orchestrator_client.dialogue.completion import MARKER
+from orchestrator_client.dialogue.confirmation import just_answered
 from orchestrator_client.dialogue.messages import Message, OpaqueBlock, TextBlock, ToolResultBlock, ToolUseBlock
 from orchestrator_client.errors import ModelMisbehaved
 from orchestrator_client.models.guided.form import Form
@@ -82,6 +83,10 @@ def _interviewed(brief: AgentBrief, request: ModelRequest) -> tuple[Message, str
     form = _remembered(request.messages)
     if form is None or not interview.knows(form):
         return _message(interview.begin(calls=len(request.messages)))
+    answered = just_answered(request.messages)
+    if answered is not None and request.messages[-1].role == "user" and not request.messages[-1].tool_results:
+        demand, agreed = answered
+        return _message(interview.agreed(form, demand.code) if agreed else interview.declined(form))
     results = _unread(request.messages)
     # What was said while a call was under way was said before its answer was known, so it answers nothing.
     step = interview.returned(form, results[-1]) if results else interview.heard(form, request.messages[-1].text)

@@ -1,15 +1,22 @@
 """What the guided model says: questions, the summary, the result. Plain sentences made from the schema's own words."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from orchestrator_client.dialogue.json_values import as_object, is_list, is_object, objects_in
 from orchestrator_client.models.guided.answers import MOST_SHOWN, are_numbered, bound
-from orchestrator_client.models.guided.form import Field, Form, Option, pattern_of
+from orchestrator_client.models.guided.form import Field, Form, Option, pattern_of, value_at
 
-__all__ = ["finished", "label_of", "lines_of", "question", "summary"]
+__all__ = ["finished", "label_of", "lines_of", "noted", "question", "summary"]
 
+_ENVELOPE = frozenset(
+    ("total", "next_cursor", "as_of", "source", "dry_run", "replayed", "verification", "warnings", "audit_id", "record")
+)
+_ISO = re.compile(r"^(ISO 8601 )?with offset(; )?", re.IGNORECASE)
+_EXAMPLE = re.compile(r"^e\.g\. \S+$")
+_UNIT = re.compile(r"_(s|min|h|mm|pct)$")
+_UNITS = {"pct": "%"}
 _ITEM = re.compile(r"(\w+)\[(\d+)\]\.?")
 
 
@@ -28,15 +35,21 @@ def question(form: Form, field: Field, options: Sequence[Option], default: Any) 
     """The question for one field, with its choices and how to answer."""
     if field.more:
         item = _readable(field.name).removesuffix("s").lower()
-        return _with_problem(form, f"Another {item}? (yes / no)")
-    description = field.schema.get("description", "")
+        first = not value_at(form.values, field.path.removesuffix("[]"))
+        return _with_problem(form, f"{f'Add a {item}' if first else f'Another {item}'}? (yes / no)")
+    description = _ISO.sub("", field.schema.get("description", ""))
+    if options and _EXAMPLE.match(description):
+        description = ""
     head = f"{label_of(field.path)}: {description}" if description else label_of(field.path)
     lines = [head, *_option_lines(options)]
-    ways = [*_ways(field, options)]
+    ways = [*_ways(field, options, form.time_zone)]
     if default is not None:
-        ways.append(f"Enter for {default}")
+        ways.append(f"Enter for {said(default)}")
     if not field.required:
-        ways.append("- to leave it out")
+        usual = field.schema.get("default")
+        ways.append("- to leave it out" if usual in {None, False} else f"- for {said(usual)}")
+    if form.problem:
+        ways.append("/cancel gives it up")
     if ways:
         lines.append(f"({'; '.join(ways)})")
     return _with_problem(form, "\n".join(lines))
@@ -67,14 +80,14 @@ def finished(tool_title: str, answer: dict[str, Any]) -> str:
     """The result of the goal tool in words."""
     if isinstance(answer.get("items"), list):
         shown = len(answer["items"])
-        return f"{tool_title}: {answer.get('total', shown)} found{'' if shown else '. There is nothing to show'}."
-    record = as_object(answer.get("record"))
-    if record:
+        lines = [f"{tool_title}: {answer.get('total', shown)} found{'' if shown else '. There is nothing to show'}."]
+    elif record := as_object(answer.get("record")):
         name = record.get("title") or record.get("name") or ""
         lines = [f"{_readable(str(answer.get('status', 'done')))}: {record.get('id', '')} {name}".rstrip() + "."]
     else:
-        plain = {name: value for name, value in answer.items() if not isinstance(value, list | dict)}
-        lines = [f"{tool_title}:", *(f"  {_readable(name)}: {value}" for name, value in plain.items())]
+        lines = [f"{tool_title}:"]
+    told = {"status"} if "record" in answer else set[str]()
+    lines += [f"  {line}" for line in _facts(answer, told)]
     checked = as_object(answer.get("verification")).get("fields_checked")
     if checked:
         lines.append(f"It was read back from the system of record: {checked} values compared, no difference.")
@@ -82,17 +95,52 @@ def finished(tool_title: str, answer: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def noted(name: str, value: Any) -> str:  # noqa: ANN401 - JSON of any shape
+    """A value beside an option; a figure says what it is."""
+    text = _short(value)
+    if not text or not isinstance(value, int | float):
+        return text
+    unit = _UNIT.search(name)
+    return f"{_readable(_UNIT.sub('', name)).lower()} {text}" + (f" {_UNITS.get(unit[1], unit[1])}" if unit else "")
+
+
+def _short(value: Any) -> str:  # noqa: ANN401 - JSON of any shape
+    """A value in one line; nothing for what is not there."""
+    if is_list(value):
+        return ", ".join(filter(None, map(_short, value)))
+    if is_object(value):
+        return ", ".join(f"{_readable(name).lower()} {_short(part)}" for name, part in value.items() if _short(part))
+    if value is None:
+        return ""
+    return said(value)
+
+
+def said(value: Any) -> str:  # noqa: ANN401 - a plain value
+    """A plain value as a person writes it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _facts(answer: dict[str, Any], told: Collection[str]) -> Iterator[str]:
+    """What an answer says beside its records; lists of records are shown as tables."""
+    for name, value in answer.items():
+        if name not in _ENVELOPE and name not in told and not objects_in(value) and (text := _short(value)):
+            yield f"{_readable(name)}: {text}"
+
+
 def _option_lines(options: Sequence[Option]) -> Iterator[str]:
     width = max((len(str(option.value)) for option in options), default=0)
     numbered = are_numbered(options)
     for number, option in enumerate(options[:MOST_SHOWN], start=1):
         place = f"{number:2d}" if numbered else " "
-        yield f"  {place}  {option.value!s:<{width}}  {option.label}".rstrip()
+        note = f" ({option.note})" if option.note else ""
+        yield f"  {place}  {option.value!s:<{width}}  {option.label}{note}".rstrip()
     if len(options) > MOST_SHOWN:
         yield f"  … and {len(options) - MOST_SHOWN} more; type part of the name"
 
 
-def _ways(field: Field, options: Sequence[Option]) -> Iterator[str]:
+def _ways(field: Field, options: Sequence[Option], time_zone: str | None) -> Iterator[str]:
     schema = field.schema
     kind = schema.get("type")
     if options:
@@ -104,8 +152,12 @@ def _ways(field: Field, options: Sequence[Option]) -> Iterator[str]:
         yield "yes or no"
     elif kind == "object":
         yield "as JSON"
+    elif schema.get("format") == "date":
+        yield "such as 2026-11-24, tomorrow or friday"
+    elif schema.get("format") == "date-time":
+        yield f"such as 2026-11-24 14:00 or tomorrow 14:00{f', {time_zone} time' if time_zone else ''}"
     if kind == "array":
-        yield "several, separated by commas"
+        yield "several, separated by commas, or by ; where they hold commas"
 
 
 def _with_problem(form: Form, text: str) -> str:
@@ -113,7 +165,8 @@ def _with_problem(form: Form, text: str) -> str:
 
 
 def _readable(name: str) -> str:
-    words = pattern_of(name).replace("[]", "").replace("_", " ").strip()
+    bare = pattern_of(name).replace("[]", "")
+    words = _UNIT.sub(lambda unit: f" ({_UNITS.get(unit[1], unit[1])})", bare).replace("_", " ").strip()
     return words[:1].upper() + words[1:]
 
 
@@ -125,6 +178,6 @@ def _leaves(value: Any, path: str) -> Iterator[tuple[str, str]]:  # noqa: ANN401
         for position, part in enumerate(value):
             yield from _leaves(part, f"{path}[{position}]")
     elif is_list(value):
-        yield path, ", ".join(map(str, value))
+        yield path, ", ".join(map(said, value))
     elif value is not None:
-        yield path, str(value)
+        yield path, said(value)

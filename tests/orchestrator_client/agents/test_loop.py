@@ -347,3 +347,39 @@ def test_a_key_is_the_same_in_every_retry_and_another_for_every_decision() -> No
     }
     assert len(keys) == 4
     assert idempotency_key("s", "t", "u") in keys
+
+
+DEMAND = {"code": "confirmation_required", "message": "The press is released.", "alternatives": ["c0de"]}
+DEMANDED = ToolResultBlock(tool_use_id="use-1", content="…", structured={"error": DEMAND}, is_error=True)
+
+
+async def test_a_demand_is_put_to_the_person_in_the_servers_words_without_asking_the_model() -> None:
+    history = [*SAID, asks_for(log_issue()), Message(role="user", blocks=(DEMANDED,))]
+    async with desk(None, []) as at:
+        turn = await at.answer(history)
+    assert turn.verdict is Verdict.WAITING
+    assert turn.text == at.shown == at.remembered[-1].text
+    assert turn.text.startswith("The press is released.\nDo you agree?")
+
+
+async def test_a_code_nobody_agreed_to_never_reaches_the_server(plant: Plant) -> None:
+    with_code = {"note": "leak", "confirmation": "c0de"}
+    demanded = [asks_for(log_issue()), Message(role="user", blocks=(DEMANDED,))]
+    for history in ([*SAID], [*SAID, *demanded, assistant("Shall I go on?"), user("yes")]):
+        async with desk(plant, [call("log_issue", with_code), reply("I have to ask first.")]) as at:
+            await at.answer(history)
+        assert "no person has agreed" in at.results[0].content
+        assert at.results[0].is_error
+        assert not any(isinstance(event, ToolStarted) for event in at.events)
+    assert plant.effects == []
+
+
+async def test_a_code_that_a_person_agreed_to_goes_to_the_server_with_the_same_call_only(plant: Plant) -> None:
+    demanded = [*SAID, asks_for(log_issue()), Message(role="user", blocks=(DEMANDED,))]
+    async with desk(None, []) as at:
+        await at.answer(demanded)
+        agreed = [*demanded, *at.remembered, user("Yes.")]
+    for note, sent in (("leak", True), ("another", False)):
+        async with desk(plant, [call("log_issue", {"note": note, "confirmation": "c0de"}), reply("Done?")]) as at:
+            await at.answer(agreed)
+        assert any(isinstance(event, ToolStarted) for event in at.events) is sent

@@ -9,11 +9,11 @@ from jsonschema import Draft202012Validator
 from referencing import Registry
 
 from orchestrator_client.agents.registry import FALLBACK_AGENT, Agent, Limits, load_agents
+from orchestrator_client.context.task_context import references
 from orchestrator_client.errors import ConfigurationError
 from orchestrator_client.models.guided import GuidedModel
-from orchestrator_client.models.guided.form import field_at
 from orchestrator_client.models.guided.schema import simplified
-from orchestrator_client.models.protocol import Goal
+from orchestrator_client.models.protocol import AskField, Goal
 from orchestrator_client.routing.router import Router
 
 REPOSITORY = Path(__file__).parents[3]
@@ -32,6 +32,21 @@ FRONT: dict[str, Any] = {
     "examples": ["Who may run the press?", "Train a new operator", "whose training expires"],
     "goals": [{"tool": "plan_training"}],
 }
+REFERENCES = {
+    "project",
+    "material_id",
+    "machine_id",
+    "workstation",
+    "issue_id",
+    "plan_id",
+    "sop_id",
+    "wo_id",
+    "lot_id",
+    "by",
+    "closed_by",
+    "approver_id",
+    "inspector",
+}
 GENERAL = FRONT | {"key": "general", "title": "General", "kind": "conversation", "goals": []}
 
 
@@ -48,6 +63,14 @@ def refused(folder: Path) -> str:
         load_agents(folder)
     assert raised.value.suggestion
     return str(raised.value)
+
+
+def schema_at(path: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """The part of a schema that a path such as `rows[].spec_id` names; empty if there is none."""
+    for step in path.split("."):
+        schema = schema.get("properties", {}).get(step.removesuffix("[]"), {})
+        schema = schema.get("items", {}) if step.endswith("[]") else schema
+    return schema
 
 
 def goals_on_our_server() -> Iterator[tuple[Agent, Goal, dict[str, Any]]]:
@@ -93,14 +116,14 @@ def test_a_task_agent_has_goals_and_a_conversation_has_neither_goals_nor_tools(a
 def test_every_field_a_goal_asks_for_is_in_its_tools_schema() -> None:
     for agent, goal, schema in goals_on_our_server():
         for path in (*goal.choices, *(ask.path for ask in goal.ask)):
-            concrete = path.replace("[]", "[0]")
-            assert field_at(concrete, goal, schema) is not None, f"{agent.key}: {goal.tool}.{path}"
+            assert schema_at(path, schema), f"{agent.key}: {goal.tool}.{path}"
         for ask in goal.ask:
-            parent = ask.path.rpartition(".")[0].replace("[]", "[0]")
+            parent = ask.path.rpartition(".")[0]
             for name, value in ask.when.items():
-                neighbor = field_at(f"{parent}.{name}" if parent else name, goal, schema)
-                assert neighbor is not None
-                assert value in neighbor.schema["enum"]
+                neighbor = schema_at(f"{parent}.{name}" if parent else name, schema)
+                assert neighbor, f"{agent.key}: {goal.tool}.{ask.path} hangs on {name}"
+                values = set(value if isinstance(value, tuple) else [value]) - {None}
+                assert values <= set(neighbor.get("enum", values)), f"{agent.key}: {goal.tool}.{ask.path}"
 
 
 def test_every_choice_of_a_goal_fits_the_schemas_on_both_sides() -> None:
@@ -108,14 +131,40 @@ def test_every_choice_of_a_goal_fits_the_schemas_on_both_sides() -> None:
         for path, choice in goal.choices.items():
             known = TOOLS[choice.tool]["inputSchema"]["properties"]
             assert choice.arguments.keys() <= known.keys(), f"{agent.key}: {goal.tool}.{path}"
-            for value in choice.arguments.values():
-                assert not str(value).startswith("$") or value[1:] in schema["properties"]
+            assert references(choice.arguments) <= schema["properties"].keys(), f"{agent.key}: {goal.tool}.{path}"
 
 
 def test_every_required_reference_of_a_goal_is_offered_as_a_choice() -> None:
     for agent, goal, schema in goals_on_our_server():
-        references = {"project", "material_id"} & set(schema.get("required", ()))
-        assert references <= goal.choices.keys(), f"{agent.key}: {goal.tool}"
+        needed = set(schema.get("required", ())) & REFERENCES
+        assert needed <= goal.choices.keys(), f"{agent.key}: {goal.tool}"
+
+
+def test_nobody_is_asked_for_the_revision_they_have_read() -> None:
+    looked_up = [
+        (goal, goal.choices.get("expected_revision"))
+        for _, goal, schema in goals_on_our_server()
+        if "expected_revision" in schema["properties"]
+    ]
+    assert len(looked_up) >= 6
+    assert [goal.tool for goal, choice in looked_up if choice is None or choice.ask] == []
+
+
+def test_every_tool_of_our_server_is_a_goal_or_in_the_hands_of_a_specialist() -> None:
+    assert {goal.tool for _, goal, _ in goals_on_our_server()} == TOOLS.keys()
+
+
+@pytest.mark.parametrize(
+    ("agent", "needed"),
+    [
+        ("quality_planning", {"get_machines", "get_materials", "get_specs"}),
+        ("maintenance_scheduling", {"get_machines", "get_maintenance_history", "get_upcoming_schedules"}),
+        ("sop_creation", {"get_workstations", "get_resources", "get_takt_time"}),
+        ("issue_tracking", {"get_issues", "get_machines"}),
+    ],
+)
+def test_a_task_starts_with_the_data_its_kind_needs(agent: str, needed: set[str]) -> None:
+    assert needed <= {need.tool for need in SHIPPED[agent].context}
 
 
 def test_no_example_stands_with_two_agents() -> None:
@@ -145,11 +194,20 @@ async def test_an_added_file_is_routed_to_without_any_code(tmp_path: Path) -> No
 
 
 def test_every_property_of_the_schema_is_read(tmp_path: Path) -> None:
-    choice = {"tool": "get_people", "value": "id", "label": "name", "arguments": {"a": "$b"}, "where": {"on": [True]}}
+    choice = {
+        "tool": "get_people",
+        "value": "id",
+        "label": "name",
+        "notes": ["skills"],
+        "arguments": {"a": "$b"},
+        "where": {"on": [True]},
+        "ask": False,
+        "time_zone": "zone",
+    }
     goal = {
         "tool": "plan_training",
         "examples": ["book a course"],
-        "ask": [{"field": "who", "when": {"kind": "single"}}],
+        "ask": [{"field": "who", "when": {"kind": ["single", "pair"]}, "optional": True, "only_if_named": True}],
         "choices": {"who": choice},
     }
     context = {"title": "People", "tool": "get_people", "arguments": {"shift": 1}, "fields": ["id"]}
@@ -165,6 +223,8 @@ def test_every_property_of_the_schema_is_read(tmp_path: Path) -> None:
     assert front.keys() == SCHEMA["properties"].keys()
     goal_schema = SCHEMA["properties"]["goals"]["items"]["properties"]
     assert goal.keys() == goal_schema.keys()
+    asked = goal_schema["ask"]["items"]["properties"]
+    assert goal["ask"][0].keys() == asked.keys()
     assert choice.keys() == goal_schema["choices"]["additionalProperties"]["properties"].keys()
     assert context.keys() == SCHEMA["properties"]["context"]["items"]["properties"].keys()
     assert limits.keys() == SCHEMA["properties"]["limits"]["properties"].keys()
@@ -177,9 +237,11 @@ def test_every_property_of_the_schema_is_read(tmp_path: Path) -> None:
         ("id",),
     )
     (read,) = agent.goals
-    assert (read.examples, read.ask[0].path, read.ask[0].when) == (("book a course",), "who", {"kind": "single"})
+    assert read.examples == ("book a course",)
+    assert read.ask == (AskField("who", {"kind": ("single", "pair")}, optional=True, only_if_named=True),)
     source = read.choices["who"]
     assert (source.value, source.label, source.arguments, source.where) == ("id", "name", {"a": "$b"}, {"on": (True,)})
+    assert (source.notes, source.ask, source.time_zone) == (("skills",), False, "zone")
     assert agent.follow_ups == ("Show the training of {who}",)
     assert agent.prompt == "You plan training."
 

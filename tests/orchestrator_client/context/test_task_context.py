@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from orchestrator_client.agents.registry import ContextNeed
-from orchestrator_client.context.task_context import filled_in, load_task_context
+from orchestrator_client.context.task_context import filled_in, load_task_context, references
 from orchestrator_client.dialogue.messages import ToolResultBlock, ToolUseBlock
 from orchestrator_client.tools.outcome import ToolFailure, ToolOutcome
 
@@ -104,3 +104,10 @@ def test_references_are_filled_in_and_what_is_unknown_is_told() -> None:
     assert filled_in({"project": "$project"}, {}) is None
     assert filled_in({"project": "$project"}, {"project": None}) is None
     assert filled_in({"q": "5 $"}, {}) == {"q": "5 $"}
+
+
+def test_a_name_inside_a_list_is_filled_in_too() -> None:
+    arguments = {"q": "SOP", "types": ["$kind", "lot"]}
+    assert references(arguments) == {"kind"}
+    assert filled_in(arguments, {"kind": "sop"}) == {"q": "SOP", "types": ["sop", "lot"]}
+    assert filled_in(arguments, {"kind": None}) is None

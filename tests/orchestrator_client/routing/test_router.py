@@ -87,7 +87,7 @@ async def test_every_shipped_example_is_routed_to_its_own_agent_by_the_guided_mo
 
 
 async def test_the_guided_model_understands_shop_floor_language_most_of_the_time() -> None:
-    """Measured: 75 of 80 right, 2 with a wrong specialist. The definitions were written with these lines in view."""
+    """Measured: 76 of 80 right, 1 with a wrong specialist. The definitions were written with these lines in view."""
     router = Router(GuidedModel(), load_agents().options, fallback=FALLBACK_AGENT)
     lines = [json.loads(line) for line in LINES.read_text().splitlines()]
     came_out: Counter[str] = Counter()
@@ -95,8 +95,8 @@ async def test_the_guided_model_understands_shop_floor_language_most_of_the_time
         agent = (await router.route(line["text"], project=None)).agent
         came_out["right" if agent == line["expected"] else "asked" if agent == FALLBACK_AGENT else "wrong"] += 1
     assert len(lines) == 80
-    assert came_out["right"] >= 71
-    assert came_out["wrong"] <= 6
+    assert came_out["right"] >= 75
+    assert came_out["wrong"] <= 2
 
 
 @pytest.mark.parametrize("message", ["hello there", "thanks a lot", "zzz", "", "42", "???"])

@@ -61,3 +61,9 @@ def test_brackets_in_a_record_are_letters_and_no_markup() -> None:
     assert "[bold]Press[/bold]" in text
     assert "[b]" in text
     assert "[/x] rows:" in shown({"record": {"id": "[/x]", "rows": [{"a": 1}]}})
+
+
+def test_lists_beside_the_record_are_tables_with_their_name() -> None:
+    answer = {"takt_s": 43.0, "stations": [{"id": "OP10", "status": "ok"}], "next_required": [{"gate": "triage"}]}
+    lines = [line.strip() for line in shown(answer).splitlines()]
+    assert lines == ["Stations:", "id    status", "OP10  ok", "Next required:", "gate", "triage"]

@@ -199,3 +199,61 @@ def test_a_pattern_stands_for_every_item() -> None:
 def test_a_form_survives_its_storage() -> None:
     form = Form(stage="confirm", goal="create_plan", values=WHOLE, closed_lists=("rows",), calls=3, partial=True)
     assert Form.model_validate(form.model_dump(mode="json")) == form
+
+
+def test_a_field_waits_for_what_its_choices_depend_on() -> None:
+    schema: dict[str, Any] = {
+        "properties": {"revision": {}, "id": {}, "kind": {}},
+        "required": ["revision", "id", "kind"],
+    }
+    needs = {"revision": ChoiceSource("get", "revision", arguments={"id": "$id"})}
+    needs["id"] = ChoiceSource("find", "id", arguments={"types": ["$kind"]})
+    asked: list[str] = []
+    values: dict[str, Any] = {}
+    while field := next_field(Form(values=values), Goal("update", choices=needs), schema):
+        asked.append(field.path)
+        values = with_value(values, field.path, "x")
+    assert asked == ["kind", "id", "revision"]
+
+
+def test_fields_that_wait_for_each_other_are_asked_all_the_same() -> None:
+    schema: dict[str, Any] = {"properties": {"a": {}, "b": {}}, "required": ["a", "b"]}
+    circle = {
+        "a": ChoiceSource("get", "a", arguments={"b": "$b"}),
+        "b": ChoiceSource("get", "b", arguments={"a": "$a"}),
+    }
+    field = next_field(Form(), Goal("update", choices=circle), schema)
+    assert field is not None
+    assert field.path == "a"
+
+
+def test_a_condition_may_name_several_values_or_that_a_field_was_left_out() -> None:
+    schema: dict[str, Any] = {"properties": {name: {"type": "string"} for name in ("section", "text", "kind", "why")}}
+    goal = Goal(
+        "update",
+        ask=(
+            AskField("section"),
+            AskField("text", {"section": ("a", "b")}),
+            AskField("kind", {"section": None}),
+            AskField("why", {"section": "a"}, optional=True),
+        ),
+    )
+
+    def asked_after(values: dict[str, Any], **form: Any) -> Field | None:
+        return next_field(Form(values=values, **form), goal, schema)
+
+    text = asked_after({"section": "b"})
+    assert text is not None
+    assert (text.path, text.required) == ("text", True)
+    assert asked_after({"section": "c"}) is None
+    kind = asked_after({}, skipped=("section",))
+    assert kind is not None
+    assert kind.path == "kind"
+    why = asked_after({"section": "a", "text": "x"})
+    assert why is not None
+    assert (why.path, why.required) == ("why", False)
+    assert without_idle({"section": "c", "text": "x", "kind": "y"}, goal) == {
+        "section": "c",
+        "text": None,
+        "kind": None,
+    }

@@ -1,5 +1,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -89,6 +90,7 @@ class Talk:
     goals: tuple[Goal, ...] = (PLAN_GOAL,)
     tools: tuple[ToolSpec, ...] = TOOLS
     known: dict[str, Any] = field(default_factory=dict[str, Any])
+    now: datetime | None = None
     server: dict[str, Answer] = field(
         default_factory=lambda: {
             "list_projects": found(ALPHA, BETA),
@@ -101,7 +103,8 @@ class Talk:
     step: Step = field(init=False)
 
     def __post_init__(self) -> None:
-        self.interview = Interview(AgentBrief("quality", "Quality", self.goals, self.opening, self.known), self.tools)
+        brief = AgentBrief("quality", "Quality", self.goals, self.opening, self.known, now=self.now)
+        self.interview = Interview(brief, self.tools)
         self.step = self.settled(self.interview.begin())
 
     def settled(self, step: Step) -> Step:
@@ -500,3 +503,199 @@ def test_every_call_of_a_form_has_its_own_number() -> None:
     talk = at_the_summary()
     talk.say("no", "yes", "yes")
     assert talk.step.form.calls == len(talk.calls)
+
+
+ORDER: dict[str, Any] = {
+    "properties": {
+        "project": {"type": "string"},
+        "dry_run": {"type": "boolean"},
+        "expected_revision": {"type": "integer", "description": "Revision you read"},
+        "order": {"type": "string", "description": "e.g. WO-1"},
+        "start": {"type": "string", "format": "date-time", "description": "ISO 8601 with offset"},
+        "due_on": {"type": "string", "format": "date"},
+        "urgent": {"type": "boolean"},
+        "stations": {"type": "array", "items": {"type": "string"}},
+        "parts": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"name": {"type": "string"}, "qty": {"type": "number"}, "note": {"type": "string"}},
+                "required": ["name", "qty"],
+            },
+        },
+        "limit": {"type": "integer", "default": 30},
+        "override_reason": {"type": "string"},
+    },
+    "required": ["project", "expected_revision", "order", "start"],
+}
+STATIONS = ChoiceSource("get_stations", "id", arguments={"project": "$project"})
+ORDERS = ChoiceSource(
+    "get_orders", "id", "title", {"project": "$project"}, notes=("state", "est_min", "skills", "technician")
+)
+REVISION = ChoiceSource("get_record", "revision", arguments={"types": ["$order"]}, ask=False)
+ORDER_GOAL = Goal(
+    "move",
+    ask=(
+        AskField("urgent", only_if_named=True),
+        AskField("stations", only_if_named=True),
+        AskField("parts"),
+        AskField("parts[].note"),
+    ),
+    choices={
+        "project": ChoiceSource("list_projects", "id", "name", time_zone="zone"),
+        "expected_revision": REVISION,
+        "order": ORDERS,
+        "stations": STATIONS,
+    },
+)
+ORDER_TOOLS = (
+    ToolSpec("move", "Move an order.", ORDER),
+    *(ToolSpec(name, "", {}, read_only=True) for name in ("list_projects", "get_orders", "get_record", "get_stations")),
+)
+ITEMS: tuple[dict[str, Any], ...] = (
+    {"id": "WO-1", "title": "Service", "state": "planned", "est_min": 90, "skills": ["plc", "robot"]},
+    {"id": "WO-2", "title": "Check", "state": "due", "est_min": 30.0, "skills": []},
+)
+UP_TO_THE_START = ("1", "WO-1")
+SUNDAY = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+def moving(opening: str = "move it", *, goal: Goal = ORDER_GOAL, **answers: Answer) -> Talk:
+    server: dict[str, Answer] = {
+        "list_projects": found({"id": "ALPHA", "name": "Alpha", "zone": "America/Chicago"}),
+        "get_orders": found(*ITEMS),
+        "get_record": lambda _: {"type": "order", "revision": 7},
+        "get_stations": found({"id": "ALPHA-OP70"}, {"id": "ALPHA-OP80"}),
+        "move": lambda _: {"status": "updated", "record": {"id": "WO-1"}},
+    }
+    return Talk(opening=opening, goals=(goal,), tools=ORDER_TOOLS, server=server | answers, now=SUNDAY)
+
+
+def test_a_revision_is_looked_up_after_the_record_is_chosen_and_never_asked() -> None:
+    talk = moving()
+    talk.say(*UP_TO_THE_START)
+    assert talk.asking == "start"
+    assert talk.values["expected_revision"] == 7
+    assert ("get_record", {"types": ["WO-1"]}) in talk.calls
+
+
+def test_a_revision_that_cannot_be_looked_up_is_asked_for() -> None:
+    talk = moving(get_record=refused("There is no such record."))
+    assert talk.say(*UP_TO_THE_START).startswith("Expected revision: Revision you read")
+
+
+def test_a_revision_that_has_changed_is_confirmed_by_the_person() -> None:
+    stale = refused("It was changed meanwhile.", field="expected_revision")
+    talk = moving(move=stale)
+    said = talk.say(*UP_TO_THE_START, "2026-11-24 14:00", "no")
+    assert said.startswith("It was changed meanwhile.\nExpected revision")
+    assert "/cancel gives it up" in said
+
+
+def test_notes_help_to_choose() -> None:
+    talk = moving()
+    assert talk.say("1") == (
+        "Order\n"
+        "   1  WO-1  Service (planned, est 90 min, plc, robot)\n"
+        "   2  WO-2  Check (due, est 30 min)\n"
+        "(number or name)"
+    )
+
+
+def test_a_time_is_asked_for_and_read_in_the_zone_of_the_chosen_project() -> None:
+    talk = moving()
+    question = talk.say(*UP_TO_THE_START)
+    assert question == "Start\n(such as 2026-11-24 14:00 or tomorrow 14:00, America/Chicago time)"
+    assert talk.say("soon").startswith("That is not a day;")
+    talk.say("tomorrow 14:00")
+    assert talk.values["start"] == "2026-11-23T14:00:00-06:00"
+
+
+def test_a_date_is_read_as_a_day() -> None:
+    talk = moving(goal=Goal("move", ask=(AskField("due_on"),), choices=ORDER_GOAL.choices))
+    assert talk.say(*UP_TO_THE_START, "2026-11-24 14:00").startswith("Due on\n(such as 2026-11-24, tomorrow or friday")
+    talk.say("friday")
+    assert talk.values["due_on"] == "2026-11-27"
+
+
+def test_a_field_that_counts_only_if_named_is_never_asked() -> None:
+    talk = moving()
+    talk.say(*UP_TO_THE_START, "2026-11-24 14:00")
+    assert talk.asking == "parts[]"
+    assert talk.values.keys() == {"project", "expected_revision", "order", "start"}
+    named = moving("the urgent move at OP70 and ALPHA-OP80")
+    named.say(*UP_TO_THE_START, "2026-11-24 14:00")
+    assert (named.values["urgent"], named.values["stations"]) == (True, ["ALPHA-OP70", "ALPHA-OP80"])
+
+
+def test_an_optional_list_begins_with_whether_there_is_an_item_at_all() -> None:
+    talk = moving()
+    assert talk.say(*UP_TO_THE_START, "2026-11-24 14:00") == "Add a part? (yes / no)"
+    talk.say("yes", "Seal", "2", "red")
+    assert talk.said == "Another part? (yes / no)"
+    talk.say("yes")
+    assert "Enter for" not in talk.said  # the name is what tells parts apart
+    assert "Enter for 2" in talk.say("Ring")
+    assert "Enter for" not in talk.say("")  # an optional remark is not taken over unseen
+    talk.say("-", "no")
+    assert talk.values["parts"] == [{"name": "Seal", "qty": 2.0, "note": "red"}, {"name": "Ring", "qty": 2.0}]
+    assert "parts" not in moving().values
+
+
+def test_a_refused_value_is_kept_with_the_reason_the_server_asks_for() -> None:
+    late = refused("Too late.", field="start", suggestion="Take Monday, or say in override_reason why.")
+    talk = moving(move=late)
+    said = talk.say(*UP_TO_THE_START, "2026-11-24 14:00", "no")
+    assert "To keep it, answer override_reason: and your words." in said
+    talk.server["move"] = lambda _: {"status": "updated", "record": {"id": "WO-1"}}
+    talk.say("override_reason: the line stands then")
+    assert (talk.values["start"], talk.values["override_reason"]) == (
+        "2026-11-24T14:00:00-06:00",
+        "the line stands then",
+    )
+
+
+def test_a_reason_is_taken_only_where_the_server_has_asked_for_one() -> None:
+    talk = moving()
+    talk.say(*UP_TO_THE_START, "override_reason: because")
+    assert talk.asking == "start"
+    assert "override_reason" not in talk.values
+
+
+def test_every_open_point_of_a_refusal_is_listed() -> None:
+    said = moving(move=refused("It cannot be closed.", also=["Gate A is open.", "Gate B is open."])).say(
+        *UP_TO_THE_START, "2026-11-24 14:00", "no"
+    )
+    assert "It cannot be closed.\n  - Gate A is open.\n  - Gate B is open." in said
+
+
+def test_what_would_work_is_not_said_twice() -> None:
+    named = refused("No.", field="order", suggestion="Take WO-2.", alternatives=["WO-2"])
+    assert "Close to it" not in moving(move=named).say(*UP_TO_THE_START, "2026-11-24 14:00", "no")
+
+
+def test_the_result_says_what_stands_beside_the_record() -> None:
+    answer = {
+        "status": "updated",
+        "record": {"id": "WO-1"},
+        "in_window": True,
+        "times": {"steps_s": 35.0, "none": None},
+        "compared_with": ["WO-6"],
+        "gates": [{"gate": "a"}],
+        "audit_id": 3,
+    }
+    talk = moving(move=lambda _: answer)
+    talk.say(*UP_TO_THE_START, "2026-11-24 14:00", "no", "yes")
+    assert talk.said == "Updated: WO-1.\n  In window: yes\n  Times: steps (s) 35\n  Compared with: WO-6"
+
+
+def test_after_a_yes_to_the_server_the_code_is_sent_and_after_a_no_nothing_is() -> None:
+    talk = moving()
+    talk.say(*UP_TO_THE_START, "2026-11-24 14:00", "no")
+    form = talk.step.form
+    sent = talk.interview.agreed(form, "c0de")
+    assert isinstance(sent, Call)
+    assert (sent.tool, sent.arguments) == ("move", {**form.arguments, "confirmation": "c0de"})
+    kept = talk.interview.declined(form)
+    assert isinstance(kept, Say)
+    assert "You did not agree, so nothing was done." in kept.text

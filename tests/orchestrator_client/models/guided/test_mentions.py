@@ -45,3 +45,10 @@ def test_a_bare_figure_is_no_mention(message: str) -> None:
 @pytest.mark.parametrize("message", ["sampling plan for AQL 0.65", "with an aql of 0.65, please"])
 def test_a_figure_after_the_name_of_its_field_is_one(message: str) -> None:
     assert is_mentioned(message, field="aql", value="0.65")
+
+
+def test_an_id_may_be_named_without_what_stands_before_its_first_hyphen() -> None:
+    assert is_mentioned("work instructions for OP70", field="workstation", value="ALPHA-OP70")
+    assert not is_mentioned("work instructions for OP7", field="workstation", value="ALPHA-OP70")
+    assert not is_mentioned("the 105 is down", field="machine_id", value="MC-105")
+    assert not is_mentioned("a lot of it", field="lot_id", value="A-LOT")
