@@ -94,12 +94,17 @@ class SqlUnitOfWork(SqlReader):
         column = TABLES[kind].c.id
         rest = sa.func.substr(column, len(prefix) + 1)
         number = sa.cast(rest, sa.BigInteger)
-        query = sa.select(sa.func.max(number)).where(
-            column.between(prefix, f"{prefix}:"),  # the colon sorts after every digit; this is what uses the index
-            sa.func.ltrim(rest, "0") == sa.cast(number, sa.Text),  # nothing but a number after the prefix
+        query = (
+            sa.select(rest)
+            .where(
+                column.between(prefix, f"{prefix}:"),  # the colon sorts after every digit; this is what uses the index
+                sa.func.ltrim(rest, "0") == sa.cast(number, sa.Text),  # nothing but a number after the prefix
+            )
+            .order_by(number.desc(), sa.func.length(rest).desc())
+            .limit(1)
         )
-        highest: int | None = (await self._connection.execute(query)).scalar_one()
-        return f"{prefix}{(highest or 0) + 1:04d}"
+        highest: str = (await self._connection.execute(query)).scalar() or "0"
+        return f"{prefix}{int(highest) + 1:0{max(len(highest), 4)}d}"
 
     async def insert(self, record: Record) -> None:
         await self._connection.execute(sa.insert(TABLES[type(record)]).values(values_of(record)))

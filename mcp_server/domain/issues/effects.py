@@ -1,4 +1,4 @@
-"""What a step makes of an issue; `issue_flow` says whether it may be taken."""
+"""What a step makes of an issue; `flow` says whether it may be taken."""
 
 from collections.abc import Callable
 from datetime import datetime

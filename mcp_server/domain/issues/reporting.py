@@ -1,6 +1,6 @@
 """Rules of a reported problem: severity that cannot be talked down, the service-level clock, likely duplicates.
 
-The states a problem passes and the gates between them stand in `issue_flow`.
+The states a problem passes and the gates between them stand in `flow`.
 """
 
 from collections.abc import Iterable

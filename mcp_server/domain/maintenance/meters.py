@@ -12,6 +12,7 @@ __all__ = [
     "LONGEST_PREDICTION_DAYS",
     "Prediction",
     "Reading",
+    "in_order",
     "meter_series",
     "of_present_meter",
     "predict_meter",
@@ -38,12 +39,17 @@ class Prediction:
 def meter_series(readings: Iterable[MeterReading], zone: str) -> tuple[Reading, ...]:
     """Readings of one meter as the functions here take them, oldest first."""
     here = ZoneInfo(zone)
-    return tuple(sorted((reading.read_at.astimezone(here), reading.value) for reading in readings))
+    return tuple(in_order((reading.read_at.astimezone(here), reading.value) for reading in readings))
+
+
+def in_order(readings: Iterable[Reading]) -> list[Reading]:
+    """Oldest first. Compared in UTC: by the site's own clocks an hour of autumn comes twice."""
+    return sorted(readings, key=lambda reading: (reading[0].astimezone(UTC), reading[1]))
 
 
 def of_present_meter(readings: Sequence[Reading], day: date | None) -> tuple[Reading, ...]:
     """Without the readings from before a fall up to `day`: a target set on that day counts on the meter of then."""
-    series = sorted(readings)
+    series = in_order(readings)
     start = 0
     for position, ((_, before), (moment, value)) in enumerate(pairwise(series), start=1):
         if value < before and day is not None and moment.date() <= day:
@@ -57,7 +63,7 @@ def predict_meter(readings: Sequence[Reading], target: float, today: date) -> Pr
     A reading at or past the target makes its own day the due day. An estimate never lies in the past: only a reading
     can make work overdue.
     """
-    series = sorted(readings)
+    series = in_order(readings)
     if any(value < before for (_, before), (_, value) in pairwise(series)):
         return Prediction(None, "the meter readings fall: replaced, reset or misread")
     rate = _rate_per_day(series)
@@ -78,7 +84,7 @@ def predict_meter(readings: Sequence[Reading], target: float, today: date) -> Pr
 
 def reading_on(readings: Sequence[Reading], day: date) -> float | None:
     """What the meter showed at the end of that day, as far as it was read."""
-    until = [reading for reading in sorted(readings) if reading[0].date() <= day]
+    until = [reading for reading in in_order(readings) if reading[0].date() <= day]
     return until[-1][1] if until else None
 
 

@@ -16,6 +16,7 @@ from dateutil.relativedelta import relativedelta
 from mcp_server.domain.maintenance.meters import (
     LONGEST_PREDICTION_DAYS,
     Reading,
+    in_order,
     meter_series,
     of_present_meter,
     predict_meter,
@@ -224,7 +225,7 @@ def _meter_target(task: PmTask, readings: Sequence[Reading]) -> float | None:
     base = task.last_completed_meter
     if base is None and readings:
         before = reading_on(readings, task.last_completed_on or task.anchor_on)
-        base = min(readings)[1] if before is None else before
+        base = in_order(readings)[0][1] if before is None else before
     return None if base is None else base + task.meter_interval
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from mcp_server.domain.maintenance.meters import Reading
-from mcp_server.domain.maintenance.recurrence import NextDue, due_window, local_day, local_moment
+from mcp_server.domain.maintenance.recurrence import NextDue, due_window, interval_days, local_day, local_moment
 from mcp_server.domain.records import (
     CalendarKind,
     Person,
@@ -31,7 +31,9 @@ __all__ = [
     "earliest_completion",
     "hinders_production",
     "holds",
+    "implausible_minutes",
     "in_tolerance",
+    "long_gap",
     "meter_problem",
     "meter_warning",
     "next_free",
@@ -53,6 +55,8 @@ _ANYBODY = frozenset({"operator", EXTERNAL})
 SHIFT_HOURS: Mapping[Shift, tuple[int, int]] = {"A": (6, 14), "B": (14, 22), "C": (22, 6)}
 """First hour of a shift and the hour it ends, in the site's own time."""
 _JUMP = 3.0
+_LABOR_JUMP = 10
+_LONG_GAP = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +183,30 @@ def in_tolerance(task: PmTask | None, due: NextDue | None, done_on: date, meter:
         return abs(meter - due.meter) <= task.meter_interval * task.tolerance_pct / 100
     window = due_window(task, due)
     return None if window is None else window[0] <= done_on <= window[1]
+
+
+def implausible_minutes(planned_min: int, elapsed: timedelta, *, labor_min: int, downtime_min: int) -> list[str]:
+    """What is odd about the minutes reported, as sentences; `elapsed` is the time since the work was ordered.
+
+    A machine may have stood before somebody ordered the work, so only more than a day of that is odd.
+    """
+    found: list[str] = []
+    if labor_min > _LABOR_JUMP * planned_min:
+        found.append(f"labor_min {labor_min} is over {_LABOR_JUMP} times the {planned_min} min planned. Check it.")
+    if downtime_min > (elapsed + timedelta(days=1)) / timedelta(minutes=1):
+        days = downtime_min / (24 * 60)
+        found.append(f"downtime_min {downtime_min} is {days:.1f} days, longer than the order exists. Check it.")
+    return found
+
+
+def long_gap(task: PmTask, completed_on: date) -> str | None:
+    """What early work on a fixed calendar leaves behind: the grid stands, so the next occurrence is far away."""
+    if task.calendar_interval is None or task.calendar_unit is None or task.next_due_on is None:
+        return None
+    every, gap = interval_days(task.calendar_interval, task.calendar_unit), (task.next_due_on - completed_on).days
+    if gap <= _LONG_GAP * every:
+        return None
+    return f"{task.id} was done early and is next due {gap} days later, not {every}: plan one between."
 
 
 def meter_problem(value: float, at: datetime, series: Sequence[Reading]) -> str | None:

@@ -5,9 +5,9 @@ from typing import TypeVar
 
 from mcp_server.domain.documents import newest_live, released
 from mcp_server.domain.quality.sampling import sampling_plan
-from mcp_server.domain.records import CheckItem, Document, PlanRow, Sampling, Spec, SpecialClass
+from mcp_server.domain.records import CheckItem, Checklist, Document, PlanRow, QualityPlan, Sampling, Spec, SpecialClass
 
-__all__ = ["in_force", "item_of_row", "item_of_spec", "selected_rows"]
+__all__ = ["in_force", "item_of_row", "item_of_spec", "not_of_plan_in_force", "selected_rows"]
 
 D = TypeVar("D", bound=Document)
 
@@ -15,6 +15,15 @@ D = TypeVar("D", bound=Document)
 def in_force(revisions: Sequence[D]) -> D | None:
     """The revision to inspect by: the released one, else the one being worked on, else None."""
     return next(iter(released(revisions)), newest_live(revisions))
+
+
+def not_of_plan_in_force(checklist: Checklist, revisions: Sequence[QualityPlan]) -> str | None:
+    """What a checklist was made from, if that is not in force; `revisions` are all of its plan."""
+    valid = [plan.revision for plan in released(revisions)]
+    if checklist.plan_id is None or (valid and checklist.plan_revision in {None, *valid}):
+        return None
+    now = f"revision {valid[0]} is in force now" if valid else "that is not released"
+    return f"{checklist.id} was made from {checklist.plan_id} revision {checklist.plan_revision}; {now}"
 
 
 def selected_rows(rows: Sequence[PlanRow], operation: str, frequency: str | None) -> tuple[PlanRow, ...]:
@@ -55,7 +64,7 @@ def item_of_row(row: PlanRow, lot_size: int | None) -> CheckItem:
     return item.model_copy(update={"sample_size": plan.sample_size, "accept": plan.accept})
 
 
-def item_of_spec(spec: Spec, *, frequency: str, sample_size: int | None, gauge_id: str | None) -> CheckItem:
+def item_of_spec(spec: Spec, *, frequency: str, sample_size: int | None, gauge_id: str | None = None) -> CheckItem:
     """`sample_size` of None is every piece."""
     return CheckItem(
         spec_id=spec.id,

@@ -7,32 +7,27 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mcp_server.domain import limits
-from mcp_server.domain.quality.sampling import PREFERRED_AQLS
+from mcp_server.domain.quality.sampling import HIGHEST_PERCENT, PREFERRED_AQLS
 from mcp_server.domain.records import (
+    CharacteristicKind,
     ControlMethod,
-    Gauge,
     Machine,
     MachineStatus,
+    Material,
     Phase,
     PlanRow,
+    QualityPlan,
     Sampling,
     Spec,
     SpecialClass,
 )
 
-__all__ = ["Coverage", "Finding", "check_gauge", "check_machine", "check_row", "complete_row", "coverage"]
-
-MAX_GRR_PCT = 30.0
-"""Gauge R&R above this share of the tolerance is unacceptable (AIAG MSA, 4th edition)."""
-GOOD_GRR_PCT = 10.0
-"""Below it a gauge is acceptable; from here to `MAX_GRR_PCT` only on conditions (AIAG MSA, 4th edition)."""
-MIN_NDC = 5
-RESOLUTION_SHARE = 10
-"""A gauge should resolve a tenth of the tolerance (rule of thumb, so a warning)."""
+__all__ = ["Coverage", "Finding", "behind_material", "check_machine", "check_row", "complete_row", "coverage"]
 
 FROM_SPEC = ("operation", "characteristic", "kind", "unit", "nominal", "lsl", "usl", "special_class")
 """What a row takes from the specification it names; so does `technique`, from the specification's gauge."""
 
+_PERCENT_AQLS = tuple(aql for aql in PREFERRED_AQLS if float(aql) <= HIGHEST_PERCENT)
 _IDENTITY = ("operation", "characteristic", "kind")
 _CC_METHODS = {ControlMethod.SPC_CHART, ControlMethod.ERROR_PROOFING, ControlMethod.AUTOMATIC_GAUGING}
 
@@ -73,11 +68,6 @@ def check_row(row: PlanRow, spec: Spec | None) -> list[Finding]:
     return [*_identity(row), *_limits(row), *_sampling(row), *_special(row), *(_agreement(row, spec) if spec else ())]
 
 
-def check_gauge(row: PlanRow, gauge: Gauge, *, overdue: bool) -> list[Finding]:
-    """Whether the gauge can judge the characteristic."""
-    return [*_repeatability(gauge), *(_calibration(gauge) if overdue else ()), *_resolution(row, gauge)]
-
-
 def check_machine(machine: Machine, phase: Phase) -> list[Finding]:
     """Series parts come from machines that production has accepted."""
     if phase is not Phase.PRODUCTION or machine.status is not MachineStatus.COMMISSIONING:
@@ -94,52 +84,12 @@ def coverage(specs: Iterable[Spec], rows: Iterable[PlanRow]) -> Coverage:
     return Coverage(special_total=len(special), special_covered=len(special) - len(missing), missing=missing)
 
 
-def _repeatability(gauge: Gauge) -> list[Finding]:
-    found: list[Finding] = []
-    if gauge.grr_pct is not None and gauge.grr_pct > MAX_GRR_PCT:
-        found.append(
-            Finding(
-                "gauge_id",
-                f"{gauge.id} has a gauge R&R of {gauge.grr_pct:g} % of tolerance; "
-                f"more than {MAX_GRR_PCT:g} % is not acceptable",
-                "Choose another gauge, or improve this one and repeat the study.",
-            )
-        )
-    elif gauge.grr_pct is not None and gauge.grr_pct >= GOOD_GRR_PCT:
-        found.append(
-            Finding(
-                "gauge_id",
-                f"{gauge.id} has a gauge R&R of {gauge.grr_pct:g} % of tolerance; "
-                f"{GOOD_GRR_PCT:g} to {MAX_GRR_PCT:g} % is acceptable only if documented and approved by the customer",
-                "Document why it will do and get the customer's approval, or use a better gauge.",
-                stops=False,
-            )
-        )
-    if gauge.ndc is not None and gauge.ndc < MIN_NDC:
-        found.append(
-            Finding(
-                "gauge_id", f"{gauge.id} tells only {gauge.ndc} categories apart", f"Use ndc >= {MIN_NDC}.", stops=False
-            )
-        )
-    return found
-
-
-def _calibration(gauge: Gauge) -> list[Finding]:
-    since = f"{gauge.id} is overdue for calibration since {gauge.cal_due.isoformat()}"
-    return [Finding("gauge_id", since, "Calibrate it before the first measurement.", stops=False)]
-
-
-def _resolution(row: PlanRow, gauge: Gauge) -> list[Finding]:
-    if gauge.resolution is None or row.lsl is None or row.usl is None:
-        return []
-    largest = (row.usl - row.lsl) / RESOLUTION_SHARE
-    if gauge.resolution <= largest * (1 + 1e-9):  # exactly a tenth is fine, whatever binary fractions make of it
-        return []
-    finer = (
-        f"{gauge.id} resolves {gauge.resolution:g} {row.unit or ''}".rstrip()
-        + f", more than a tenth of the tolerance ({largest:g})"
-    )
-    return [Finding("gauge_id", finer, "Use a finer gauge.", stops=False)]
+def behind_material(plan: QualityPlan, material: Material) -> str | None:
+    """A plan is for one change level of the part (IATF 16949 Annex A); a change of the part asks for its review."""
+    if plan.material_revision == material.revision:
+        return None
+    made_for = f"{plan.id} revision {plan.revision} is for {material.id} revision {plan.material_revision}"
+    return f"{made_for}; the material is at revision {material.revision} now"
 
 
 def _identity(row: PlanRow) -> list[Finding]:
@@ -172,10 +122,17 @@ def _sampling(row: PlanRow) -> list[Finding]:
                 Finding("sample_size", "sampling is fixed, but sample_size is missing", "Give the pieces per check.")
             ]
         case Sampling.AQL if row.aql is None:
-            return [Finding("aql", "sampling is aql, but aql is missing", f"Give one of {', '.join(PREFERRED_AQLS)}.")]
+            return [Finding("aql", "sampling is aql, but aql is missing", f"Give one of {', '.join(_PERCENT_AQLS)}.")]
+        case Sampling.AQL if row.aql not in _PERCENT_AQLS:
+            counts = f"an AQL of {row.aql} counts nonconformities per 100 pieces, but a lot is judged by its bad pieces"
+            return [Finding("aql", counts, f"Give one of {', '.join(_PERCENT_AQLS)}.")]
+        case Sampling.AQL if row.kind is CharacteristicKind.PROCESS:
+            no_piece = "AQL sampling is of the pieces of a lot, and a process characteristic is of none"
+            return [Finding("sampling", no_piece, "Use a fixed sample at a frequency.", stops=False)]
         case _:
             pass
-    idle = {"sample_size": row.sampling is not Sampling.FIXED, "aql": row.sampling is not Sampling.AQL}
+    by_aql = row.sampling is Sampling.AQL
+    idle = {"sample_size": row.sampling is not Sampling.FIXED, "aql": not by_aql, "inspection_level": not by_aql}
     return [
         Finding(
             name, f"{name} has no meaning when sampling is {row.sampling}", f"Leave {name} out, or change sampling."
@@ -209,11 +166,13 @@ def _special(row: PlanRow) -> list[Finding]:
                 "Use sampling full, or control_method spc_chart, error_proofing or automatic_gauging.",
             )
         )
-    if row.lsl is None and row.usl is None and row.control_method is not ControlMethod.ERROR_PROOFING:
+    by_eye = row.control_method is ControlMethod.VISUAL_STANDARD
+    unlimited = row.lsl is None and row.usl is None and row.control_method is not ControlMethod.ERROR_PROOFING
+    if by_eye or unlimited:
         found.append(
             Finding(
                 "control_method",
-                "a CC characteristic is judged good or bad only, without a measured limit",
+                "a CC characteristic is judged good or bad only, not measured against a limit",
                 "Measure it if you can, or make the error impossible.",
                 stops=False,
             )
@@ -230,17 +189,33 @@ def _agreement(row: PlanRow, spec: Spec) -> list[Finding]:
         for name in ("unit", "kind", "operation")
         if getattr(row, name) != getattr(spec, name)
     ]
+    if row.characteristic != spec.characteristic:
+        renamed = f"{spec.id} is {spec.characteristic!r}, the row says {row.characteristic!r}"
+        found.append(Finding("characteristic", renamed, "Leave characteristic out.", stops=False))
     if spec.special_class is not None and row.special_class is not spec.special_class:
         found.append(
             Finding(
                 "special_class", f"{spec.id} is {spec.special_class}, the row says {row.special_class}", "Leave it out."
             )
         )
+    return [*found, *(_unmeasured(row, spec) if spec.data_type == "attribute" else _wider(row, spec))]
+
+
+def _unmeasured(row: PlanRow, spec: Spec) -> list[Finding]:
+    """With a limit, the 1 that stands for a nonconforming piece would be judged as a measured value."""
+    return [
+        Finding(name, f"{spec.id} is judged good or bad, so {name} has no meaning", f"Leave {name} out.")
+        for name in ("nominal", "lsl", "usl")
+        if getattr(row, name) is not None
+    ]
+
+
+def _wider(row: PlanRow, spec: Spec) -> list[Finding]:
     wider = {
         "lsl": spec.lsl is not None and row.lsl is not None and row.lsl < spec.lsl,
         "usl": spec.usl is not None and row.usl is not None and row.usl > spec.usl,
     }
-    found += [
+    return [
         Finding(
             name,
             f"{name} {getattr(row, name):g} is wider than {getattr(spec, name):g} of {spec.id}",
@@ -249,4 +224,3 @@ def _agreement(row: PlanRow, spec: Spec) -> list[Finding]:
         for name, is_wider in wider.items()
         if is_wider
     ]
-    return found

@@ -1,33 +1,36 @@
-"""Whether a gauge can decide about a characteristic on the day it measured (AIAG MSA, 4th edition; ISO 9001 7.1.5)."""
+"""Whether a gauge can decide about a characteristic (AIAG MSA, 4th edition; ISO 9001 7.1.5).
+
+One set of rules with two severities: a plan or checklist is only told what a measurement is refused for, since the
+gauge can still be calibrated or replaced before it is used. Gauge R&R that no calibration mends stops both.
+"""
 
 import re
 from collections.abc import Iterable, Sequence
 from datetime import date
 
-from mcp_server.domain.quality.control_plan import GOOD_GRR_PCT, MAX_GRR_PCT, MIN_NDC, RESOLUTION_SHARE, Finding
-from mcp_server.domain.records import Gauge, SpecialClass
+from mcp_server.domain.quality.control_plan import Finding
+from mcp_server.domain.records import CheckItem, Gauge, PlanRow, SpecialClass
 
-__all__ = ["check_measurement", "finer_than_resolution", "named_in"]
+__all__ = ["check_gauge", "finer_than_resolution", "named_in"]
 
+_MAX_GRR_PCT = 30.0
+"""Gauge R&R above this share of the tolerance is unacceptable (AIAG MSA, 4th edition)."""
+_GOOD_GRR_PCT = 10.0
+"""Below it a gauge is acceptable; from here to `_MAX_GRR_PCT` only on conditions (AIAG MSA, 4th edition)."""
+_MIN_NDC = 5
+_RESOLUTION_SHARE = 10
+"""A gauge should resolve a tenth of the tolerance (rule of thumb, so a warning)."""
 _ROUNDING = 1e-6
 """Of one step of the gauge: what binary fractions add to a reading that is a whole number of steps."""
 
 
-def check_measurement(
-    gauge: Gauge,
-    *,
-    lsl: float | None,
-    usl: float | None,
-    unit: str,
-    special_class: SpecialClass | None,
-    measured_on: date,
-) -> list[Finding]:
-    """Every rule a measurement of that day must meet; `measured_on` is the day at the site."""
+def check_gauge(gauge: Gauge, item: PlanRow | CheckItem, *, on: date, measured: bool) -> list[Finding]:
+    """Every rule that is not met. `on` is a day at the site: of the measurement if `measured`, else of the planning."""
     return [
-        *_calibration(gauge, measured_on),
+        *_calibration(gauge, on, measured=measured),
         *_repeatability(gauge),
-        *_categories(gauge, special_class),
-        *_resolution(gauge, lsl, usl, unit),
+        *_categories(gauge, critical=item.special_class is SpecialClass.CC, measured=measured),
+        *_resolution(gauge, item),
     ]
 
 
@@ -49,77 +52,77 @@ def named_in(text: str, gauges: Iterable[Gauge]) -> Gauge | None:
     return next((gauge for gauge in gauges if gauge.id in words), None)
 
 
-def _calibration(gauge: Gauge, measured_on: date) -> list[Finding]:
-    if measured_on > gauge.cal_due:
+def _calibration(gauge: Gauge, on: date, *, measured: bool) -> list[Finding]:
+    if on > gauge.cal_due and not measured:
+        overdue = f"{gauge.id} is overdue for calibration since {gauge.cal_due.isoformat()}"
+        return [_warning(overdue, "Calibrate it before the first measurement.")]
+    if on > gauge.cal_due:
         return [
             Finding(
                 "gauge_id",
                 f"{gauge.id} ({gauge.name}) was due for calibration on {gauge.cal_due.isoformat()}, before the "
-                f"measurement of {measured_on.isoformat()}",
+                f"measurement of {on.isoformat()}",
                 "Measure again with a gauge in calibration, or calibrate this one first.",
             )
         ]
-    if measured_on < gauge.last_calibrated:
-        return [
-            Finding(
-                "gauge_id",
-                f"{gauge.id} was last calibrated on {gauge.last_calibrated.isoformat()}, after the measurement; what "
-                "held before is not on record",
-                "Look up the certificate that was valid then.",
-                stops=False,
-            )
-        ]
+    if measured and on < gauge.last_calibrated:
+        unknown = (
+            f"{gauge.id} was last calibrated on {gauge.last_calibrated.isoformat()}, after the measurement; what "
+            "held before is not on record"
+        )
+        return [_warning(unknown, "Look up the certificate that was valid then.")]
     return []
 
 
 def _repeatability(gauge: Gauge) -> list[Finding]:
-    if gauge.grr_pct is None or gauge.grr_pct < GOOD_GRR_PCT:
+    if gauge.grr_pct is None or gauge.grr_pct < _GOOD_GRR_PCT:
         return []
     has = f"{gauge.id} has a gauge R&R of {gauge.grr_pct:g} % of tolerance"
-    if gauge.grr_pct > MAX_GRR_PCT:
+    if gauge.grr_pct > _MAX_GRR_PCT:
         return [
             Finding(
                 "gauge_id",
-                f"{has}; more than {MAX_GRR_PCT:g} % is not acceptable",
-                "Measure again with another gauge, or improve this one and repeat the study.",
+                f"{has}; more than {_MAX_GRR_PCT:g} % is not acceptable",
+                "Use another gauge, or improve this one and repeat the study.",
             )
         ]
+    conditions = "is acceptable only if documented and approved by the customer"
     return [
-        Finding(
-            "gauge_id",
-            f"{has}: acceptable only on conditions ({GOOD_GRR_PCT:g} to {MAX_GRR_PCT:g} %)",
-            "Keep the reason and the customer's approval on record.",
-            stops=False,
+        _warning(
+            f"{has}; {_GOOD_GRR_PCT:g} to {_MAX_GRR_PCT:g} % {conditions}",
+            "Document why it will do and get the customer's approval, or use a better gauge.",
         )
     ]
 
 
-def _categories(gauge: Gauge, special_class: SpecialClass | None) -> list[Finding]:
-    if gauge.ndc is None or gauge.ndc >= MIN_NDC:
+def _categories(gauge: Gauge, *, critical: bool, measured: bool) -> list[Finding]:
+    if gauge.ndc is None or gauge.ndc >= _MIN_NDC:
         return []
-    critical = special_class is SpecialClass.CC
-    return [
-        Finding(
-            "gauge_id",
-            f"{gauge.id} tells only {gauge.ndc} categories apart, fewer than {MIN_NDC}"
-            + (", too few for a CC characteristic" if critical else ""),
-            f"Use a gauge with ndc >= {MIN_NDC}.",
-            stops=critical,
-        )
-    ]
+    few = f"{gauge.id} tells only {gauge.ndc} categories apart, fewer than {_MIN_NDC}"
+    too_few = few + (", too few for a CC characteristic" if critical else "")
+    return [Finding("gauge_id", too_few, f"Use a gauge with ndc >= {_MIN_NDC}.", stops=critical and measured)]
 
 
-def _resolution(gauge: Gauge, lsl: float | None, usl: float | None, unit: str) -> list[Finding]:
-    if gauge.resolution is None or lsl is None or usl is None:
+def _resolution(gauge: Gauge, item: PlanRow | CheckItem) -> list[Finding]:
+    """A one-sided characteristic has no tolerance to compare with."""
+    if gauge.resolution is None:
+        return _unresolved(gauge, item)
+    if item.lsl is None or item.usl is None:
         return []
-    largest = (usl - lsl) / RESOLUTION_SHARE
+    largest = (item.usl - item.lsl) / _RESOLUTION_SHARE
     if gauge.resolution <= largest * (1 + 1e-9):  # exactly a tenth is fine, whatever binary fractions make of it
         return []
-    return [
-        Finding(
-            "gauge_id",
-            f"{gauge.id} resolves {gauge.resolution:g} {unit}, more than a tenth of the tolerance ({largest:g})",
-            "Use a finer gauge.",
-            stops=False,
-        )
-    ]
+    shows = f"{gauge.id} resolves {gauge.resolution:g} {item.unit or ''}".rstrip()
+    return [_warning(f"{shows}, more than a tenth of the tolerance ({largest:g})", "Use a finer gauge.")]
+
+
+def _unresolved(gauge: Gauge, item: PlanRow | CheckItem) -> list[Finding]:
+    """A plug or a template tells good from bad only, which is weak control of a CC characteristic with limits."""
+    if item.special_class is not SpecialClass.CC or (item.lsl is None and item.usl is None):
+        return []
+    blind = f"{gauge.id} ({gauge.name}) has no resolution on record, so it may only tell good from bad; this is CC"
+    return [_warning(blind, "Use a gauge that shows a value.")]
+
+
+def _warning(message: str, suggestion: str) -> Finding:
+    return Finding("gauge_id", message, suggestion, stops=False)

@@ -22,6 +22,7 @@ from mcp_server.domain.records import (
     SpecialClass,
     Workstation,
 )
+from mcp_server.errors import NotFound
 from mcp_server.pipeline.declaration import Code, Effect, ListRequest, ListResult, ProjectField, ToolCall, tool
 from mcp_server.pipeline.preconditions import in_use, project_of, record_of, records_of
 from mcp_server.tools.paging import envelope, one_page, page_is_as_asked, selection
@@ -119,6 +120,15 @@ async def _specs_exist(request: GetSpecs, call: ToolCall) -> None:
     await records_of(call, Spec, request.ids or (), field="ids", project=project)
     if request.material_id is not None:
         await record_of(call, Material, request.material_id, field="material_id", project=project)
+    specs = (await call.plant.find(Spec, Query(selection(project=await _scope(request, call))))).items
+    operations = sorted({spec.operation for spec in specs})
+    if request.operation is not None and request.operation not in operations:
+        raise NotFound(
+            f"No characteristic is specified for operation {request.operation!r} in project {project.id}.",
+            field="operation",
+            suggestion=f"There are some for {', '.join(operations)}.",
+            alternatives=operations,
+        )
 
 
 @tool(

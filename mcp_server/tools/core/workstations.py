@@ -7,10 +7,10 @@ from pydantic import Field
 
 from mcp_server.backends.base import Query
 from mcp_server.domain.documents import LIVE
-from mcp_server.domain.records import DocumentState, Machine, Sop, Workstation
+from mcp_server.domain.records import DocumentState, EquipmentNode, Machine, Sop, Workstation
 from mcp_server.errors import VerificationFailed
 from mcp_server.pipeline.declaration import Code, Effect, ListResult, Result, ToolCall, tool
-from mcp_server.pipeline.preconditions import project_of, records_of
+from mcp_server.pipeline.preconditions import project_of, record_of, records_of
 from mcp_server.tools.core.projects import Ids, OfProject
 from mcp_server.tools.paging import envelope, one_page, page_is_as_asked, selection
 
@@ -42,6 +42,8 @@ class Workstations(ListResult[WorkstationItem]):
 async def _workstations_exist(request: GetWorkstations, call: ToolCall) -> None:
     project = await project_of(call, request.project)
     await records_of(call, Workstation, request.ids or (), field="ids", project=project)
+    if request.line is not None:
+        await record_of(call, EquipmentNode, request.line, field="line", project=project)
 
 
 async def _machines_resolve(_request: GetWorkstations, result: Workstations, call: ToolCall) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from mcp_server.backends.base import Query
+from mcp_server.domain.issues.doubts import doubts
 from mcp_server.domain.issues.reporting import (
     OPEN_STATES,
     References,
@@ -191,7 +192,9 @@ async def log_issue(request: LogIssue, call: WriteCall) -> IssueWritten:
         note = f"{duplicate.id} already reports this; nothing was added. Set force_new to report it all the same."
         return IssueWritten(status="already_exists", record=duplicate, similar=alike, warnings=(note,))
     await call.unit.insert(issue)
-    warnings = () if reason is None else (f"severity is {severity}: {reason}.",)
+    machine = None if request.machine_id is None else await call.plant.get(Machine, request.machine_id)
+    forced = [] if reason is None else [f"severity is {severity}: {reason}."]
+    warnings = (*forced, *doubts(issue, machine, spec, call.now))
     return IssueWritten(status="created", record=issue, similar=alike, warnings=warnings)
 
 

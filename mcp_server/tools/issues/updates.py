@@ -10,6 +10,7 @@ from mcp_server.domain.issues.flow import objections
 from mcp_server.domain.issues.gates import undisposed
 from mcp_server.domain.issues.reporting import Level, due_times, escalation_of, forced_severity, started_at
 from mcp_server.domain.issues.sections import SECTION_FIELDS, Change, Section, misplaced_fields
+from mcp_server.domain.maintenance.recurrence import local_day
 from mcp_server.domain.records import DispositionKind, Issue, Lot, Part, Person, Project, Severity, Spec
 from mcp_server.errors import InvalidInput, RuleViolated, VerificationFailed
 from mcp_server.pipeline.declaration import Code, Day, Effect, ToolCall, WriteCall, tool
@@ -188,11 +189,12 @@ async def update_issue(request: UpdateIssue, call: WriteCall) -> IssueChanged:
         next_required=needs(after),
         clock=clock_states(after, call.now),
         escalate_to=escalation_of(after, call.now),
-        warnings=_warnings(issue, after),
+        warnings=_warnings(issue, after, (await project_of(call, request.project)).time_zone),
     )
 
 
-def _warnings(before: Issue, after: Issue) -> tuple[str, ...]:
+def _warnings(before: Issue, after: Issue, zone: str) -> tuple[str, ...]:
+    close_by = local_day(after.close_due_at, zone)
     told = [
         f"This replaces the {name.replace('_', ' ')} of {old.by}."
         for name in ("triage", "containment", "root_cause")
@@ -204,9 +206,9 @@ def _warnings(before: Issue, after: Issue) -> tuple[str, ...]:
     if cause and cause != before.root_cause and cause.escape_point is None and after.severity is not Severity.MINOR:
         told.append("No escape point is given (text): where could this have been caught?")
     told += [
-        f"{action.id} is due after the day the issue should be closed, {after.close_due_at.date()}."
+        f"{action.id} is due after the day the issue should be closed, {close_by}."
         for action in after.actions[len(before.actions) :]
-        if action.due_on > after.close_due_at.date()
+        if action.due_on > close_by
     ]
     return tuple(told)
 

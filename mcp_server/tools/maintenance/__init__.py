@@ -3,7 +3,7 @@
 from typing import Any
 
 from mcp_server.pipeline.declaration import Tool
-from mcp_server.tools.maintenance import completion, reports, schedules, work_orders
+from mcp_server.tools.maintenance import completion, history, kpis, schedules, work_orders
 
 __all__ = ["TOOLS"]
 
@@ -11,5 +11,6 @@ TOOLS: tuple[Tool[Any, Any, Any], ...] = (
     *schedules.TOOLS,
     *work_orders.TOOLS,
     *completion.TOOLS,
-    *reports.TOOLS,
+    *history.TOOLS,
+    *kpis.TOOLS,
 )

@@ -1,51 +1,42 @@
 """Toolset maintenance: reporting work as done, which writes its history and moves the schedule on."""
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, timedelta
-from typing import Annotated
+from datetime import UTC, date
 from zoneinfo import ZoneInfo
 
-from pydantic import Field
-
 from mcp_server.backends.base import Query
-from mcp_server.domain.maintenance.meters import Reading, meter_series
-from mcp_server.domain.maintenance.recurrence import NextDue, after_completion, local_day, next_due
-from mcp_server.domain.maintenance.work_orders import earliest_completion, in_tolerance, meter_problem, meter_warning
+from mcp_server.domain.maintenance.recurrence import after_completion, next_due
+from mcp_server.domain.maintenance.work_orders import (
+    earliest_completion,
+    implausible_minutes,
+    in_tolerance,
+    long_gap,
+    meter_warning,
+)
 from mcp_server.domain.records import (
-    Machine,
     MachineStatus,
     MaintenanceRecord,
     MeterReading,
-    PartUsed,
     PmTask,
-    Project,
     StockItem,
     WorkOrder,
     WorkOrderState,
 )
-from mcp_server.errors import RuleViolated, VerificationFailed
-from mcp_server.pipeline.declaration import Effect, Moment, ToolCall, WriteCall, WriteResult, tool
-from mcp_server.pipeline.preconditions import project_of, record_of, records_of
+from mcp_server.errors import VerificationFailed
+from mcp_server.pipeline.declaration import Effect, WriteCall, WriteResult, tool
+from mcp_server.pipeline.preconditions import project_of, record_of
+from mcp_server.tools.maintenance.completion_gates import (
+    CompleteMaintenance,
+    Work,
+    completion_is_timely,
+    locks_are_off,
+    meter_is_read,
+    parts_are_kept,
+    work_done,
+)
 from mcp_server.tools.maintenance.work_order_gates import order_is_as_read, order_is_planned
-from mcp_server.tools.maintenance.work_order_jobs import OrderRequest
 from mcp_server.tools.paging import selection
 
 __all__ = ["TOOLS"]
-
-_CLOCK_SKEW = timedelta(minutes=5)
-
-
-class CompleteMaintenance(OrderRequest):
-    completed_at: Annotated[Moment, Field(description="With offset")]
-    labor_min: Annotated[int, Field(ge=0, le=100_000, description="All people's minutes")]
-    downtime_min: Annotated[int, Field(ge=0, le=500_000, description="Minutes machine stood")]
-    findings: Annotated[str, Field(min_length=2, max_length=2000, description="Found and done")]
-    meter_reading: Annotated[float | None, Field(ge=0, le=1e9, description="In the meter's unit")] = None
-    parts_used: Annotated[tuple[PartUsed, ...], Field(max_length=50, description="Taken from stock")] = ()
-    follow_up: Annotated[str | None, Field(max_length=500, description="Still to do")] = None
-    loto_removed: Annotated[bool, Field(description="All locks are off")] = False
 
 
 class MaintenanceCompleted(WriteResult):
@@ -63,102 +54,6 @@ class MaintenanceCompleted(WriteResult):
         return self.record
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """What was done, with what the plant knows of it."""
-
-    project: Project
-    machine: Machine
-    order: WorkOrder
-    task: PmTask | None
-    completed_on: date
-    today: date
-    series: Sequence[Reading]
-
-    @property
-    def due(self) -> NextDue | None:
-        return None if self.task is None else next_due(self.task, readings=self.series, today=self.today)
-
-
-async def _work(request: CompleteMaintenance, call: ToolCall) -> _Work:
-    project, order = await project_of(call, request.project), await request.order(call)
-    machine = await record_of(call, Machine, order.machine_id, field="wo_id", project=project)
-    task = None
-    if order.task_id is not None:
-        task = await record_of(call, PmTask, order.task_id, field="wo_id", project=project)
-    readings = (await call.plant.find(MeterReading, Query(selection(machine_id=machine.id)))).items
-    return _Work(
-        project=project,
-        machine=machine,
-        order=order,
-        task=task,
-        completed_on=local_day(request.completed_at, project.time_zone),
-        today=call.today(project.time_zone),
-        series=meter_series(readings, project.time_zone),
-    )
-
-
-async def _completion_is_timely(request: CompleteMaintenance, call: ToolCall) -> None:
-    order = await request.order(call)
-    if request.completed_at > call.now + _CLOCK_SKEW:
-        raise RuleViolated(
-            f"completed_at {request.completed_at.isoformat()} lies in the future.",
-            field="completed_at",
-            suggestion=f"It is {call.now.isoformat(timespec='minutes')} now; report the work when it is done.",
-        )
-    earliest = earliest_completion(order)
-    if request.completed_at < earliest:
-        raise RuleViolated(
-            f"completed_at {request.completed_at.isoformat()} is before {order.id} was ordered.",
-            field="completed_at",
-            suggestion=f"It can be {earliest.isoformat(timespec='minutes')} or later; for older work schedule an "
-            "order with backdated_reason.",
-        )
-
-
-async def _locks_are_off(request: CompleteMaintenance, call: ToolCall) -> None:
-    """Before the machine gets its energy back, every lock is removed (OSHA 1910.147(e))."""
-    order = await request.order(call)
-    if order.loto and not request.loto_removed:
-        raise RuleViolated(
-            f"{order.id} was done under lockout, and it is not confirmed that all locks are off.",
-            field="loto_removed",
-            suggestion="Check the machine, then call with loto_removed true.",
-        )
-
-
-async def _meter_is_read(request: CompleteMaintenance, call: ToolCall) -> None:
-    """A task that counts on the meter needs its reading, and a meter never counts backwards."""
-    work, value = await _work(request, call), request.meter_reading
-    last = f" It showed {work.series[-1][1]:g} last." if work.series else ""
-    if value is None:
-        if work.task is not None and work.task.meter_interval is not None:
-            raise RuleViolated(
-                f"{work.task.id} is due by the meter of {work.machine.id}, so the reading is needed.",
-                field="meter_reading",
-                suggestion=f"Read the meter and give its value in {work.machine.meter}.{last}",
-            )
-        return
-    problem = meter_problem(value, request.completed_at, work.series)
-    if problem is not None:
-        raise RuleViolated(
-            f"meter_reading {value:g} cannot be right. {problem}",
-            field="meter_reading",
-            suggestion="Read the meter again. If it was replaced, give the old meter's last value plus the new one's.",
-        )
-
-
-async def _parts_are_kept(request: CompleteMaintenance, call: ToolCall) -> None:
-    project = await project_of(call, request.project)
-    named = [part.stock_id for part in request.parts_used]
-    await records_of(call, StockItem, named, field="parts_used", project=project)
-    twice = [stock_id for stock_id, count in Counter(named).items() if count > 1]
-    if twice:
-        raise RuleViolated(
-            f"parts_used names {twice[0]} twice.", field="parts_used", suggestion="Add its quantities up in one entry."
-        )
-
-
 async def _history_has_it_once(_request: CompleteMaintenance, result: MaintenanceCompleted, call: WriteCall) -> None:
     found = (await call.plant.find(MaintenanceRecord, Query(selection(work_order_id=result.record.id)))).items
     if [record.id for record in found] != [result.history_id]:
@@ -169,7 +64,7 @@ async def _history_has_it_once(_request: CompleteMaintenance, result: Maintenanc
 
 async def _schedule_has_moved_on(request: CompleteMaintenance, result: MaintenanceCompleted, call: WriteCall) -> None:
     """The stored task is next due on what its rule says, computed anew, and not on the occurrence just done."""
-    work = await _work(request, call)
+    work = await work_done(request, call)
     if work.task is None:
         return
     stored = await call.plant.get(PmTask, work.task.id)
@@ -190,16 +85,16 @@ async def _schedule_has_moved_on(request: CompleteMaintenance, result: Maintenan
     preconditions=(
         order_is_planned,
         order_is_as_read,
-        _completion_is_timely,
-        _locks_are_off,
-        _meter_is_read,
-        _parts_are_kept,
+        completion_is_timely,
+        locks_are_off,
+        meter_is_read,
+        parts_are_kept,
     ),
     result_checks=(_history_has_it_once, _schedule_has_moved_on),
 )
 async def complete_maintenance(request: CompleteMaintenance, call: WriteCall) -> MaintenanceCompleted:
     """Report a work order as done: writes history, takes parts from stock, moves the schedule on. Locks must be off."""
-    work = await _work(request, call)
+    work = await work_done(request, call)
     in_window = in_tolerance(work.task, work.due, work.completed_on, request.meter_reading)
     order = work.order.model_copy(
         update={
@@ -222,11 +117,11 @@ async def complete_maintenance(request: CompleteMaintenance, call: WriteCall) ->
         missed=missed,
         next_due_on=None if task is None else task.next_due_on,
         next_due_meter=None if task is None else task.next_due_meter,
-        warnings=(*_remarks(request, work, in_window, missed), *short),
+        warnings=(*_remarks(request, work, task, in_window, missed), *short),
     )
 
 
-def _history(request: CompleteMaintenance, work: _Work, in_window: bool | None, history_id: str) -> MaintenanceRecord:
+def _history(request: CompleteMaintenance, work: Work, in_window: bool | None, history_id: str) -> MaintenanceRecord:
     order, due = work.order, work.due
     return MaintenanceRecord(
         id=history_id,
@@ -251,7 +146,7 @@ def _history(request: CompleteMaintenance, work: _Work, in_window: bool | None, 
     )
 
 
-async def _store_reading(request: CompleteMaintenance, call: WriteCall, work: _Work) -> None:
+async def _store_reading(request: CompleteMaintenance, call: WriteCall, work: Work) -> None:
     if request.meter_reading is None:
         return
     await call.unit.insert(
@@ -280,11 +175,11 @@ async def _take_from_stock(request: CompleteMaintenance, call: WriteCall) -> lis
     return warnings
 
 
-async def _move_on(request: CompleteMaintenance, call: WriteCall, work: _Work) -> tuple[PmTask | None, int]:
+async def _move_on(request: CompleteMaintenance, call: WriteCall, work: Work) -> tuple[PmTask | None, int]:
     """The recurring task after this occurrence, and how many others were missed."""
     if work.task is None or work.due is None:
         return None, 0
-    here = request.completed_at.astimezone(ZoneInfo(work.project.time_zone))
+    here = request.completed_at.astimezone(ZoneInfo(work.zone))
     now_read = [] if request.meter_reading is None else [(here, request.meter_reading)]
     done = after_completion(
         work.task,
@@ -299,8 +194,16 @@ async def _move_on(request: CompleteMaintenance, call: WriteCall, work: _Work) -
     return task, done.missed
 
 
-def _remarks(request: CompleteMaintenance, work: _Work, in_window: bool | None, missed: int) -> list[str]:
-    found: list[str] = []
+def _remarks(
+    request: CompleteMaintenance, work: Work, task: PmTask | None, in_window: bool | None, missed: int
+) -> list[str]:
+    since = earliest_completion(work.order)
+    found = implausible_minutes(
+        work.order.duration_min,
+        request.completed_at - since,
+        labor_min=request.labor_min,
+        downtime_min=request.downtime_min,
+    )
     if request.meter_reading is not None:
         odd = meter_warning(request.meter_reading, request.completed_at, work.series, work.machine.meter)
         found += [] if odd is None else [f"{odd} Check the reading."]
@@ -308,6 +211,8 @@ def _remarks(request: CompleteMaintenance, work: _Work, in_window: bool | None, 
         at_meter = work.due.by == "meter" and work.due.meter is not None and request.meter_reading is not None
         due = f"at {work.due.meter:g} {work.machine.meter}" if at_meter else f"on {work.due.on}"
         found.append(f"It was due {due} and done outside the tolerance; PM compliance counts it as not done in time.")
+    if task is not None and (gap := long_gap(task, work.completed_on)) is not None:
+        found.append(gap)
     if missed:
         found.append(f"Occurrences that fell due meanwhile and are not made up for: {missed}.")
     if request.follow_up is not None:

@@ -1,23 +1,19 @@
 """Toolset maintenance: what is due, by plans and by work orders."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
-from itertools import groupby
 from typing import Annotated
 
 from pydantic import Field
 
 from mcp_server.backends.base import Query
-from mcp_server.domain.maintenance.pm_plans import DueState, absorbed_by, due_state, is_daily_check
-from mcp_server.domain.maintenance.recurrence import NextDue, Reading, due_window, local_day, meter_series, next_due
+from mcp_server.domain.maintenance.pm_plans import DueState, absorbed_by, due_state
+from mcp_server.domain.maintenance.recurrence import NextDue, due_window, local_day, next_due
 from mcp_server.domain.records import (
     SHARED,
-    DocumentState,
     Machine,
     MaintenanceKind,
-    MeterReading,
     Person,
-    PmPlan,
     PmTask,
     Project,
     WorkOrder,
@@ -34,10 +30,12 @@ from mcp_server.pipeline.declaration import (
     ToolCall,
     tool,
 )
-from mcp_server.pipeline.preconditions import in_use, project_of, record_of
+from mcp_server.pipeline.preconditions import project_of, record_of
+from mcp_server.tools.maintenance.due_work import live_tasks, readings_of
+from mcp_server.tools.maintenance.sites import zones_of
 from mcp_server.tools.paging import envelope, page_is_as_asked, page_of, selection
 
-__all__ = ["TOOLS", "readings_of"]
+__all__ = ["TOOLS"]
 
 _MOST_NAMED = 10
 
@@ -59,17 +57,17 @@ class Upcoming(Result):
     """
 
     id: str
-    project: str
-    machine_id: str
-    kind: MaintenanceKind
-    title: str
-    task_id: str | None = None
-    work_order_id: str | None = None
     due_on: date
+    state: DueState
+    machine_id: str
+    title: str
+    days_overdue: int = 0
     window_start: date | None = None
     window_end: date | None = None
-    state: DueState
-    days_overdue: int = 0
+    project: str
+    kind: MaintenanceKind
+    task_id: str | None = None
+    work_order_id: str | None = None
     start: datetime | None = None
     est_min: int
     skill: str | None = None
@@ -84,13 +82,6 @@ class UpcomingSchedules(ListResult[Upcoming]):
     pass
 
 
-async def readings_of(call: ToolCall, machine_ids: Iterable[str], zone: str) -> dict[str, tuple[Reading, ...]]:
-    """What the machines' meters showed, by machine; one that was never read is left out."""
-    found = (await call.plant.find(MeterReading, Query(selection(machine_id=tuple(machine_ids))))).items
-    by_machine = groupby(sorted(found, key=lambda r: r.machine_id), key=lambda r: r.machine_id)
-    return {machine_id: meter_series(readings, zone) for machine_id, readings in by_machine}
-
-
 async def _references_exist(request: GetUpcomingSchedules, call: ToolCall) -> None:
     project = await project_of(call, request.project)
     if request.machine_id is not None:
@@ -100,9 +91,11 @@ async def _references_exist(request: GetUpcomingSchedules, call: ToolCall) -> No
 
 
 async def _states_are_todays(request: GetUpcomingSchedules, result: UpcomingSchedules, call: ToolCall) -> None:
-    """Overdue, due and planned are what today at the site makes of due day and window."""
-    today = call.today((await project_of(call, request.project)).time_zone)
+    """Overdue, due and planned are what today at the machine's site makes of due day and window."""
+    project = await project_of(call, request.project)
+    zones = await zones_of(await _machines(request, call, project), call, project)
     for item in result.items:
+        today = call.today(zones[item.machine_id])
         late = (today - item.due_on).days if item.state == "overdue" else 0
         expected = due_state(today, item.due_on, item.window_start, item.window_end)
         if item.state != expected or item.days_overdue != late:
@@ -132,18 +125,22 @@ async def _work_is_listed_once(request: GetUpcomingSchedules, result: UpcomingSc
 async def get_upcoming_schedules(request: GetUpcomingSchedules, call: ToolCall) -> UpcomingSchedules:
     """List due and overdue maintenance: each task's next occurrence, and open work orders."""
     project = await project_of(call, request.project)
-    today = call.today(project.time_zone)
+    machines = await _machines(request, call, project)
+    zones = await zones_of(machines, call, project)
     orders = await _open_orders(request, call, project)
-    tasks = {task.id: task for task in await _live_tasks(request, call, project)}
+    tasks = {task.id: task for task in await live_tasks(machines, call, daily=request.include_daily)}
     ordered = {order.task_id for order in orders}
     waiting = [task for task in tasks.values() if task.id not in ordered]
-    readings = await readings_of(call, {task.machine_id for task in waiting if task.meter_interval}, project.time_zone)
-    dues = [(task, next_due(task, readings=readings.get(task.machine_id, ()), today=today)) for task in waiting]
+    readings = await readings_of(zones, call)
+    todays = {machine_id: call.today(zone) for machine_id, zone in zones.items()}
+    dues = [
+        (task, next_due(task, readings=readings[task.machine_id], today=todays[task.machine_id])) for task in waiting
+    ]
     unknown = [f"{task.id} ({due.reason})" for task, due in dues if due.on is None]
-    entries = [_of_order(order, today, project.time_zone) for order in orders]
-    entries += [_of_task(task, due, due.on, today) for task, due in dues if due.on is not None]
+    entries = [_of_order(order, todays[order.machine_id], zones[order.machine_id]) for order in orders]
+    entries += [_of_task(task, due, due.on, todays[task.machine_id]) for task, due in dues if due.on is not None]
     entries = _with_absorbed(entries, tasks)
-    last = today + timedelta(days=request.horizon_days)
+    last = call.today(project.time_zone) + timedelta(days=request.horizon_days)
     shown = sorted((e for e in entries if _is_wanted(e, request, last)), key=lambda entry: (entry.due_on, entry.id))
     page = page_of(shown, request, lambda entry: entry.id)
     return UpcomingSchedules(items=page.items, warnings=_warn(unknown), **envelope(page, call))
@@ -154,16 +151,9 @@ async def _open_orders(request: GetUpcomingSchedules, call: ToolCall, project: P
     return (await call.plant.find(WorkOrder, Query(wanted))).items
 
 
-async def _live_tasks(request: GetUpcomingSchedules, call: ToolCall, project: Project) -> list[PmTask]:
-    """Tasks that a released plan lists, of machines that are in use."""
-    of_project = selection(project=(project.id, SHARED), machine_id=request.machine_id)
-    plans = (await call.plant.find(PmPlan, Query({**of_project, "state": (DocumentState.RELEASED,)}))).items
-    listed = {task_id for plan in plans for task_id in plan.task_ids}
-    machines = await call.plant.find(Machine, Query(selection(project=(project.id, SHARED), id=request.machine_id)))
-    active = {machine.id for machine in machines.items if in_use(machine)}
-    tasks = (await call.plant.find(PmTask, Query(of_project))).items
-    kept = [task for task in tasks if task.id in listed and task.machine_id in active]
-    return [task for task in kept if request.include_daily or not is_daily_check(task)]
+async def _machines(request: GetUpcomingSchedules, call: ToolCall, project: Project) -> tuple[Machine, ...]:
+    among = selection(project=(project.id, SHARED), id=request.machine_id)
+    return (await call.plant.find(Machine, Query(among))).items
 
 
 def _of_order(order: WorkOrder, today: date, zone: str) -> Upcoming:

@@ -3,33 +3,51 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Protocol
+
+from dateutil.relativedelta import relativedelta
 
 from mcp_server.backends.base import Query
 from mcp_server.domain.maintenance.kpis import (
     operating_min,
     shift_model,
 )
-from mcp_server.domain.maintenance.meters import meter_series
 from mcp_server.domain.maintenance.recurrence import due_window, next_due
 from mcp_server.domain.records import (
     SHARED,
     Machine,
     MachineStatus,
     MaintenanceRecord,
-    MeterReading,
     PlantDay,
-    PmTask,
     Project,
     TaktInputs,
     Workstation,
 )
+from mcp_server.errors import RuleViolated
 from mcp_server.pipeline.declaration import (
     ToolCall,
 )
-from mcp_server.pipeline.preconditions import record_of
+from mcp_server.pipeline.preconditions import project_of, record_of
+from mcp_server.tools.maintenance.due_work import live_tasks, readings_of
+from mcp_server.tools.maintenance.sites import zones_of
 from mcp_server.tools.paging import selection
 
-__all__ = ["Span", "done_between", "last_serviced", "machines_of", "operating_h", "places_of", "spans_of", "still_open"]
+__all__ = [
+    "Period",
+    "Span",
+    "days_are_in_order",
+    "done_between",
+    "last_serviced",
+    "machines_of",
+    "operating_h",
+    "period_of",
+    "places_of",
+    "spans_of",
+    "still_open",
+]
+
+
+_LONGEST_YEARS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +59,41 @@ class Span:
     last: date
     records: tuple[MaintenanceRecord, ...]
     due: tuple[MaintenanceRecord, ...]
+
+
+class Period(Protocol):
+    """A question about a time: the days it names, if it names any."""
+
+    @property
+    def project(self) -> str: ...
+
+    @property
+    def from_on(self) -> date | None: ...
+
+    @property
+    def to_on(self) -> date | None: ...
+
+
+async def days_are_in_order(request: Period, call: ToolCall) -> None:
+    project = await project_of(call, request.project)
+    first, last = period_of(request, call.today(project.time_zone))
+    if first > last:
+        raise RuleViolated(
+            f"from_on {first} is later than the last day, {last}.",
+            field="from_on",
+            suggestion="Swap the two, or choose an earlier from_on; no period ends later than today.",
+        )
+    if first < last - relativedelta(years=_LONGEST_YEARS):
+        raise RuleViolated(
+            f"{first} to {last} is more than {_LONGEST_YEARS} years.",
+            field="from_on",
+            suggestion=f"Ask for {_LONGEST_YEARS} years at most, one period after the other.",
+        )
+
+
+def period_of(request: Period, today: date) -> tuple[date, date]:
+    last = min(request.to_on or today, today)
+    return request.from_on or last - relativedelta(years=1), last
 
 
 async def done_between(
@@ -67,7 +120,7 @@ async def machines_of(call: ToolCall, project: Project, machine_id: str | None, 
     own = (await call.plant.find(Machine, Query(selection(project=project.id)))).items
     if line is None:
         return list(own)
-    there = {place.id for place in await places_of(call, project) if place.line == line}
+    there = {place.id for place in await places_of(call, project) if place.line.casefold() == line.casefold()}
     return [machine for machine in own if machine.workstation in there]
 
 
@@ -108,16 +161,17 @@ async def operating_h(spans: Iterable[Span], call: ToolCall, project: Project) -
 
 
 async def still_open(spans: Iterable[Span], call: ToolCall, project: Project) -> int:
-    """Occurrences that fell due in the period, are not done, and whose window is over."""
-    today, count = call.today(project.time_zone), 0
-    for span in spans:
-        if span.machine.status is MachineStatus.DECOMMISSIONED:
-            continue
-        among = selection(machine_id=span.machine.id)
-        readings = meter_series((await call.plant.find(MeterReading, Query(among))).items, project.time_zone)
-        for task in (await call.plant.find(PmTask, Query(among))).items:
-            due = next_due(task, readings=readings, today=today)
-            window = due_window(task, due)
-            if window is not None and due.on is not None and span.first <= due.on <= span.last and window[1] < today:
-                count += 1
+    """Occurrences that fell due in the period, are not done, and whose window is over. Daily checks do not count: what
+    was done of them is not in the history either.
+    """
+    by_machine, count = {span.machine.id: span for span in spans}, 0
+    machines = [span.machine for span in by_machine.values()]
+    zones = await zones_of(machines, call, project)
+    readings = await readings_of(zones, call)
+    for task in await live_tasks(machines, call, daily=False):
+        span, today = by_machine[task.machine_id], call.today(zones[task.machine_id])
+        due = next_due(task, readings=readings[task.machine_id], today=today)
+        window = due_window(task, due)
+        if window is not None and due.on is not None and span.first <= due.on <= span.last and window[1] < today:
+            count += 1
     return count

@@ -13,7 +13,6 @@ from mcp_server.domain.maintenance.work_orders import (
 )
 from mcp_server.domain.records import (
     DocumentState,
-    Machine,
     PmPlan,
     PmTask,
     WorkOrderState,
@@ -24,11 +23,10 @@ from mcp_server.pipeline.declaration import (
 )
 from mcp_server.pipeline.preconditions import (
     at_revision,
-    did_you_mean,
     ids,
-    in_use,
     revisions_of,
 )
+from mcp_server.tools.maintenance.sites import must_be_in_use
 from mcp_server.tools.maintenance.work_order_jobs import (
     Job,
     OrderRequest,
@@ -66,16 +64,7 @@ async def order_is_as_read(request: OrderRequest, call: ToolCall) -> None:
 
 async def machine_is_in_use(request: Planned, call: ToolCall) -> None:
     job = await request.job(call)
-    if in_use(job.machine):
-        return
-    siblings = (await call.plant.find(Machine, Query(selection(workstation=job.machine.workstation)))).items
-    others = [machine for machine in siblings if in_use(machine)]
-    raise RuleViolated(
-        f"{job.machine.id} ({job.machine.name}) is decommissioned.",
-        field=job.argument("machine_id"),
-        suggestion=f"At {job.machine.workstation} there are {did_you_mean(others)}" if others else "Cancel the work.",
-        alternatives=ids(others),
-    )
+    await must_be_in_use(job.machine, call, field=job.argument("machine_id"))
 
 
 async def plan_is_released(request: Planned, call: ToolCall) -> None:

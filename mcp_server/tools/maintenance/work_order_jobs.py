@@ -9,7 +9,6 @@ from pydantic import Field
 
 from mcp_server.backends.base import Query
 from mcp_server.domain.maintenance.lockout import is_hazardous
-from mcp_server.domain.maintenance.meters import meter_series
 from mcp_server.domain.maintenance.recurrence import NextDue, due_window, local_day, next_due
 from mcp_server.domain.maintenance.work_orders import (
     LOTO_AUTHORIZED,
@@ -19,7 +18,6 @@ from mcp_server.domain.maintenance.work_orders import (
 from mcp_server.domain.records import (
     Machine,
     MaintenanceKind,
-    MeterReading,
     Person,
     PmTask,
     Project,
@@ -37,6 +35,8 @@ from mcp_server.pipeline.preconditions import (
     project_of,
     record_of,
 )
+from mcp_server.tools.maintenance.due_work import readings_of
+from mcp_server.tools.maintenance.sites import Site, site_of
 from mcp_server.tools.paging import selection
 
 __all__ = [
@@ -63,6 +63,7 @@ class Job:
 
     project: Project
     machine: Machine
+    site: Site
     task: PmTask | None
     kind: MaintenanceKind
     title: str
@@ -77,7 +78,7 @@ class Job:
 
     @property
     def zone(self) -> str:
-        return self.project.time_zone
+        return self.site.time_zone
 
     @property
     def slot(self) -> Slot:
@@ -145,6 +146,7 @@ class ScheduleMaintenance(WriteRequest):
         return Job(
             project=project,
             machine=machine,
+            site=await site_of(machine, call, project),
             task=task,
             kind=kind,
             title=(self.title or "") if task is None else task.title,
@@ -179,9 +181,11 @@ class RescheduleMaintenance(OrderRequest):
         task = None
         if order.task_id is not None:
             task = await record_of(call, PmTask, order.task_id, field="wo_id", project=project)
+        machine = await record_of(call, Machine, order.machine_id, field="wo_id", project=project)
         return Job(
             project=project,
-            machine=await record_of(call, Machine, order.machine_id, field="wo_id", project=project),
+            machine=machine,
+            site=await site_of(machine, call, project),
             task=task,
             kind=order.kind,
             title=order.title,
@@ -206,8 +210,8 @@ async def due_of(job: Job, call: ToolCall) -> tuple[NextDue, tuple[date, date] |
 
 async def due_of_task(job: Job, task: PmTask, call: ToolCall) -> tuple[NextDue, tuple[date, date] | None]:
     """The next occurrence of a task of the job's machine."""
-    readings = (await call.plant.find(MeterReading, Query(selection(machine_id=job.machine.id)))).items
-    due = next_due(task, readings=meter_series(readings, job.zone), today=call.today(job.zone))
+    readings = (await readings_of({job.machine.id: job.zone}, call))[job.machine.id]
+    due = next_due(task, readings=readings, today=call.today(job.zone))
     return due, due_window(task, due)
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 
 from mcp_server.backends.base import Query
-from mcp_server.domain.maintenance.lockout import lockout_problem
+from mcp_server.domain.maintenance.lockout import lockout_for, lockout_problem
 from mcp_server.domain.maintenance.work_orders import (
     EXTERNAL,
     LOTO_AUTHORIZED,
@@ -27,6 +27,7 @@ from mcp_server.domain.records import (
     PmTask,
     Sop,
     StockItem,
+    TrainingRecord,
 )
 from mcp_server.pipeline.declaration import (
     ToolCall,
@@ -41,6 +42,9 @@ from mcp_server.tools.paging import selection
 __all__ = ["Objection", "able_people", "lockouts", "named", "notes", "objections"]
 
 
+_LONGEST_AHEAD = timedelta(days=365)
+
+
 @dataclass(frozen=True, slots=True)
 class Objection:
     """Something a planner may overrule, with a reason that is kept."""
@@ -53,8 +57,12 @@ class Objection:
 async def notes(job: Job, call: ToolCall) -> tuple[str, ...]:
     """What a planner should know although it stops nothing."""
     found = [*job.assumed, *(f"Overruled: {objection.message}" for objection in await objections(job, call))]
-    days = stops_production(job.slot, await _calendar(job, call), job.zone)
-    found += [f"{day.name} ({day.kind}): production stands still, a good time for the work." for day in days]
+    days = {f"{day.name} ({day.kind})": day for day in stops_production(job.slot, await _calendar(job, call), job.zone)}
+    found += [f"{day}: production stands still, a good time for the work." for day in days]
+    if job.machine.status is MachineStatus.COMMISSIONING:
+        found.append(f"{job.machine.id} is still being commissioned: agree the work with who hands it over.")
+    if job.start - call.now > _LONGEST_AHEAD:
+        found.append(f"{job.start_on} is more than a year ahead: check the year. It is not listed yet.")
     found += await _technician_notes(job, call)
     found += await _schedule_notes(job, call)
     if job.loto and (problem := lockout_problem(job.machine, await lockouts(call), job.start_on)) is not None:
@@ -84,15 +92,32 @@ async def _technician_notes(job: Job, call: ToolCall) -> list[str]:
     if job.skill == EXTERNAL:
         found.append("A contractor does this work; agree the date with them.")
     if job.technician is None:
-        if job.isolates:
-            able = named(await able_people(job, call))
-            found.append(f"Nobody is assigned; it must be someone {LOTO_AUTHORIZED}. {able}".strip())
+        able = await able_people(job, call)
+        if not able and job.skills:
+            wanted = " and ".join(job.skills)
+            found.append(f"Nobody of {job.project.id} holds {wanted}: check the skill, or get somebody.")
+        elif job.isolates:
+            found.append(f"Nobody is assigned; it must be someone {LOTO_AUTHORIZED}. {named(able)}")
         return found
+    found += await _lapsed_training(job, job.technician, call)
     shift = job.technician.shift
     if on_shift(shift, job.start, job.zone) and job.slot.end > (end := shift_end(shift, job.start, job.zone)):
         over = (job.slot.end - end) // timedelta(minutes=1)
         found.append(f"The work runs {over} min over the end of {job.technician.id}'s shift {shift}.")
     return found
+
+
+async def _lapsed_training(job: Job, technician: Person, call: ToolCall) -> list[str]:
+    """Training on the machine's lockout procedure that no longer counts on the day (OSHA 1910.147(c)(7))."""
+    procedure = lockout_for(job.machine.id, await lockouts(call)) if job.isolates else None
+    if procedure is None:
+        return []
+    among = selection(person_id=technician.id, sop_id=procedure.id)
+    ends = [training.valid_until for training in (await call.plant.find(TrainingRecord, Query(among))).items]
+    last = max((end or date.max for end in ends), default=date.max)
+    if last >= job.start_on:
+        return []
+    return [f"{technician.id}'s training on {procedure.id} counts until {last}: train again before the work."]
 
 
 async def objections(job: Job, call: ToolCall) -> list[Objection]:
@@ -170,7 +195,7 @@ async def _stock(call: ToolCall) -> tuple[StockItem, ...]:
 
 
 async def _calendar(job: Job, call: ToolCall) -> tuple[PlantDay, ...]:
-    return (await call.plant.find(PlantDay, Query({"project": (job.project.id, SHARED)}))).items
+    return (await call.plant.find(PlantDay, Query({"project": (*job.site.projects, SHARED)}))).items
 
 
 def named(people: Iterable[Person]) -> str:

@@ -1,19 +1,17 @@
 """Toolset maintenance: planning, moving and cancelling work orders."""
 
-from datetime import date, datetime
-
 from mcp_server.backends.base import Query
+from mcp_server.domain.maintenance.pm_plans import is_daily_check
 from mcp_server.domain.records import (
     PmTask,
     WorkOrder,
     WorkOrderState,
 )
-from mcp_server.errors import Conflict, InvalidInput, RuleViolated, VerificationFailed
+from mcp_server.errors import Conflict, InvalidInput, RuleViolated
 from mcp_server.pipeline.declaration import (
     Effect,
     ToolCall,
     WriteCall,
-    WriteResult,
     tool,
 )
 from mcp_server.pipeline.preconditions import (
@@ -38,40 +36,18 @@ from mcp_server.tools.maintenance.work_order_jobs import (
     planned_orders,
 )
 from mcp_server.tools.maintenance.work_order_objections import notes
+from mcp_server.tools.maintenance.work_order_results import (
+    WorkOrderCancelled,
+    WorkOrderMoved,
+    WorkOrderPlanned,
+    in_window,
+    is_found_at_its_time,
+    is_planned_no_more,
+    window_is_right,
+)
 from mcp_server.tools.paging import selection
 
 __all__ = ["TOOLS"]
-
-
-class WorkOrderPlanned(WriteResult):
-    """`in_window` is absent without a tolerance window; `compared_with` are the orders it could collide with."""
-
-    record: WorkOrder
-    in_window: bool | None = None
-    compared_with: tuple[str, ...] = ()
-
-    @property
-    def stored(self) -> WorkOrder | None:
-        return self.record
-
-
-class WorkOrderMoved(WorkOrderPlanned):
-    old_start: datetime
-
-    @property
-    def stored(self) -> WorkOrder | None:
-        return None if self.status == "unchanged" else self.record
-
-
-class WorkOrderCancelled(WriteResult):
-    """`task_due_on`: the recurring task stays due."""
-
-    record: WorkOrder
-    task_due_on: date | None = None
-
-    @property
-    def stored(self) -> WorkOrder | None:
-        return self.record
 
 
 async def _work_is_described(request: ScheduleMaintenance, _call: ToolCall) -> None:
@@ -94,6 +70,16 @@ async def _work_is_described(request: ScheduleMaintenance, _call: ToolCall) -> N
             f"{given[0]}: {request.task_id} says it already.",
             field=given[0],
             suggestion=f"Leave {' and '.join(given)} out, or leave task_id out.",
+        )
+
+
+async def _is_no_daily_check(request: ScheduleMaintenance, call: ToolCall) -> None:
+    task = (await request.job(call)).task
+    if task is not None and is_daily_check(task):
+        raise RuleViolated(
+            f"{task.id} ({task.title}) is a daily check of the operators; no work order is made for it.",
+            field="task_id",
+            suggestion="Keep it as a checklist. What the check has found is planned with kind, title and duration_min.",
         )
 
 
@@ -156,46 +142,6 @@ async def _move_passes_the_gates(request: RescheduleMaintenance, call: ToolCall)
         await gate(request, call)
 
 
-async def _is_found_at_its_time(
-    _request: ScheduleMaintenance | RescheduleMaintenance, result: WorkOrderPlanned, call: WriteCall
-) -> None:
-    """A planner who looks at the machine at that time finds the work, and finds it only once."""
-    order = result.record
-    among = selection(machine_id=order.machine_id, state=WorkOrderState.PLANNED)
-    at = {"start": order.start}
-    there = (await call.plant.find(WorkOrder, Query(among, since=at, until=at))).items
-    if [found.id for found in there] != [order.id]:
-        raise VerificationFailed(
-            f"{order.id} is not found among the planned work of {order.machine_id}.", field="start"
-        )
-
-
-async def _window_is_right(
-    request: ScheduleMaintenance | RescheduleMaintenance, result: WorkOrderPlanned, call: WriteCall
-) -> None:
-    """Whether the stored day lies in the stored window, computed anew from the task."""
-    if result.status == "unchanged":
-        return
-    job = await request.job(call)
-    found = await due_of(job, call)
-    window = None if found is None else found[1]
-    stored = (result.record.window_start, result.record.window_end)
-    expected = None if window is None else window[0] <= job.start_on <= window[1]
-    if stored != (window or (None, None)) or result.in_window is not expected:
-        raise VerificationFailed("The tolerance window was computed wrongly.", field="in_window")
-
-
-async def _is_planned_no_more(_request: CancelMaintenance, result: WorkOrderCancelled, call: WriteCall) -> None:
-    """The time is free again, and the recurring task is due as before."""
-    order = result.record
-    among = selection(machine_id=order.machine_id, state=WorkOrderState.PLANNED)
-    if order.id in {found.id for found in (await call.plant.find(WorkOrder, Query(among))).items}:
-        raise VerificationFailed(f"{order.id} is still planned.", field="state")
-    task = None if order.task_id is None else await call.plant.get(PmTask, order.task_id)
-    if result.task_due_on != (None if task is None else task.next_due_on):
-        raise VerificationFailed(f"The due day of {order.task_id} has changed.", field="task_due_on")
-
-
 @tool(
     toolset="maintenance",
     effect=Effect.CREATE,
@@ -204,6 +150,7 @@ async def _is_planned_no_more(_request: CancelMaintenance, result: WorkOrderCanc
     preconditions=(
         machine_is_in_use,
         _work_is_described,
+        _is_no_daily_check,
         _task_has_no_open_order,
         _start_is_timely,
         plan_is_released,
@@ -212,7 +159,7 @@ async def _is_planned_no_more(_request: CancelMaintenance, result: WorkOrderCanc
         lockout_is_in_order,
         overrides_are_explained,
     ),
-    result_checks=(_is_found_at_its_time, _window_is_right),
+    result_checks=(is_found_at_its_time, window_is_right),
 )
 async def schedule_maintenance(request: ScheduleMaintenance, call: WriteCall) -> WorkOrderPlanned:
     """Plan a recurring task, or other work (kind, title, duration_min).
@@ -249,7 +196,7 @@ async def schedule_maintenance(request: ScheduleMaintenance, call: WriteCall) ->
     return WorkOrderPlanned(
         status="created",
         record=order,
-        in_window=_in_window(job, order),
+        in_window=in_window(job, order),
         compared_with=tuple(ids(compared)),
         warnings=await notes(job, call),
     )
@@ -261,7 +208,7 @@ async def schedule_maintenance(request: ScheduleMaintenance, call: WriteCall) ->
     request=RescheduleMaintenance,
     result=WorkOrderMoved,
     preconditions=(order_is_planned, order_is_as_read, _new_start_is_ahead, _move_passes_the_gates),
-    result_checks=(_is_found_at_its_time, _window_is_right),
+    result_checks=(is_found_at_its_time, window_is_right),
 )
 async def reschedule_maintenance(request: RescheduleMaintenance, call: WriteCall) -> WorkOrderMoved:
     """Move a planned work order; the rules are those of schedule_maintenance."""
@@ -287,7 +234,7 @@ async def reschedule_maintenance(request: RescheduleMaintenance, call: WriteCall
         status="updated" if moves else "unchanged",
         record=order,
         old_start=before.start,
-        in_window=_in_window(job, order),
+        in_window=in_window(job, order),
         compared_with=tuple(ids(await planned_orders(job, call))),
         warnings=await notes(job, call),
     )
@@ -299,7 +246,7 @@ async def reschedule_maintenance(request: RescheduleMaintenance, call: WriteCall
     request=CancelMaintenance,
     result=WorkOrderCancelled,
     preconditions=(order_is_planned, order_is_as_read),
-    result_checks=(_is_planned_no_more,),
+    result_checks=(is_planned_no_more,),
 )
 async def cancel_maintenance(request: CancelMaintenance, call: WriteCall) -> WorkOrderCancelled:
     """Cancel a planned work order. Its recurring task stays due."""
@@ -325,12 +272,6 @@ async def _planned(job: Job, call: ToolCall, order: WorkOrder) -> WorkOrder:
     first, last = window or (None, None)
     due_on = None if due is None else due.on
     return order.model_copy(update={"due_on": due_on, "window_start": first, "window_end": last})
-
-
-def _in_window(job: Job, order: WorkOrder) -> bool | None:
-    if order.window_start is None or order.window_end is None:
-        return None
-    return order.window_start <= job.start_on <= order.window_end
 
 
 TOOLS = (schedule_maintenance, reschedule_maintenance, cancel_maintenance)

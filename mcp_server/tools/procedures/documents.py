@@ -1,52 +1,42 @@
 """Toolset procedures: the decisions about controlled documents of every kind, signed by a person."""
 
-from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Literal
 
-from pydantic import Field
-
-from mcp_server.backends.base import Query
 from mcp_server.domain import documents
-from mcp_server.domain.documents import Decision
 from mcp_server.domain.records import (
     SHARED,
     Checklist,
     Document,
     DocumentState,
     Person,
-    PmPlan,
     QualityPlan,
     Signature,
     Sop,
 )
 from mcp_server.errors import ConfirmationRequired, RuleViolated, VerificationFailed
-from mcp_server.pipeline.declaration import Code, Effect, ToolCall, WriteCall, WriteRequest, WriteResult, tool
-from mcp_server.pipeline.preconditions import document_of, ids, project_of, record_of, revisions_of
+from mcp_server.pipeline.declaration import Effect, ToolCall, WriteCall, WriteResult, tool
+from mcp_server.pipeline.preconditions import ids, project_of, revisions_of
 from mcp_server.tools.procedures.document_consequences import consequences
-from mcp_server.tools.procedures.document_gates import plan_is_complete, plan_of_checklist_is_released, sop_is_complete
+from mcp_server.tools.procedures.document_gates import (
+    plan_is_complete,
+    plan_of_checklist_is_released,
+    remarks_on_plan,
+    sop_is_complete,
+)
+from mcp_server.tools.procedures.document_subject import (
+    ApproveDocument,
+    document_named,
+    former_of,
+    people_on_record,
+    signer_of,
+    today_of,
+)
 
 __all__ = ["TOOLS"]
 
-_KINDS: Mapping[str, type[Document]] = {
-    "quality_plan": QualityPlan,
-    "checklist": Checklist,
-    "pm_plan": PmPlan,
-    "sop": Sop,
-}
 _NEEDS_COMMENT = ("reject", "withdraw")
 _NEEDS_CONFIRMATION = ("release", "withdraw")
 _NEEDS_WHOLE = ("approve", "release")
-
-
-class ApproveDocument(WriteRequest):
-    kind: Annotated[Literal["quality_plan", "checklist", "pm_plan", "sop"], Field(description="Kind")]
-    id: Annotated[Code, Field(description="e.g. QP-0001")]
-    revision: Annotated[int, Field(ge=1, le=9_999, description="Revision")]
-    decision: Annotated[Decision, Field(description="reject: back to draft")]
-    approver_id: Annotated[Code, Field(description="Who signs, e.g. E113")]
-    comment: Annotated[str | None, Field(min_length=3, max_length=500, description="To reject, withdraw")] = None
-    confirmation: Annotated[str | None, Field(min_length=8, max_length=8, description="Code, agreed to")] = None
 
 
 class DocumentDecided(WriteResult):
@@ -61,7 +51,7 @@ class DocumentDecided(WriteResult):
 
 
 async def _decision_can_be_taken(request: ApproveDocument, call: ToolCall) -> None:
-    document = await _document(request, call)
+    document = await document_named(request, call)
     if documents.next_state(request.decision, document.state) is not None:
         return
     possible = documents.decisions_in(document.state)
@@ -81,9 +71,9 @@ async def _decision_can_be_taken(request: ApproveDocument, call: ToolCall) -> No
 
 
 async def _signer_has_the_authority(request: ApproveDocument, call: ToolCall) -> None:
-    document = await _document(request, call)
-    people = await _people(call)
-    reason = documents.objection(request.decision, document, await _signer(request, call), people)
+    document = await document_named(request, call)
+    people = await people_on_record(call)
+    reason = documents.objection(request.decision, document, await signer_of(request, call), people)
     if reason is None:
         return
     near = {SHARED, (await project_of(call, request.project)).id}
@@ -101,7 +91,7 @@ async def _signer_has_the_authority(request: ApproveDocument, call: ToolCall) ->
 async def _nobody_signs_for_another(request: ApproveDocument, call: ToolCall) -> None:
     """Who is known to act must be who signs; a signature is not given in another person's name."""
     acting = (request.on_behalf_of or "").casefold()
-    known = [p for p in await _people(call) if acting in {p.id.casefold(), p.name.casefold()}]
+    known = [p for p in await people_on_record(call) if acting in {p.id.casefold(), p.name.casefold()}]
     if known and request.approver_id not in ids(known):
         raise RuleViolated(
             f"{known[0].name} cannot sign as {request.approver_id}.",
@@ -121,7 +111,7 @@ async def _comment_is_given(request: ApproveDocument, _call: ToolCall) -> None:
 
 
 async def _content_is_complete(request: ApproveDocument, call: ToolCall) -> None:
-    document = await _document(request, call)
+    document = await document_named(request, call)
     if request.decision not in _NEEDS_WHOLE:
         return
     match document:
@@ -139,7 +129,7 @@ async def _a_person_confirms(request: ApproveDocument, call: ToolCall) -> None:
     """What takes effect on the floor is never decided by a program alone (ISO 9001 7.5.2 c, 7.5.3.2)."""
     if request.decision not in _NEEDS_CONFIRMATION or request.dry_run:
         return
-    document = await _document(request, call)
+    document = await document_named(request, call)
     code = documents.confirmation_code(document, request.decision, request.approver_id)
     if request.confirmation == code:
         return
@@ -153,27 +143,27 @@ async def _a_person_confirms(request: ApproveDocument, call: ToolCall) -> None:
 
 
 async def _what_will_happen(document: Document, request: ApproveDocument, call: ToolCall) -> str:
-    signer = await _signer(request, call)
+    signer = await signer_of(request, call)
     what = f"{document.noun} {document.id} revision {document.revision}, {document.title!r}"
     signs = f"{signer.id} ({signer.name}, {signer.role}) signs."
     if request.decision == "withdraw":
         was = " It is in force now and will not be any more." if document.state is DocumentState.RELEASED else ""
         return f"This will withdraw {what}, for good.{was} {signs}"
-    former = await _former(document, call)
+    former = await former_of(document, call)
     replaced = f"Revision {former.revision}, in force now, is superseded." if former else "It is the first in force."
-    since = f" It is effective from {(await _today(request, call)).isoformat()}." if isinstance(document, Sop) else ""
+    since = f" It is effective from {(await today_of(request, call)).isoformat()}." if isinstance(document, Sop) else ""
     return f"This will release {what}.{since} {replaced} {signs}"
 
 
 async def _decision_is_stored(request: ApproveDocument, _result: DocumentDecided, call: WriteCall) -> None:
     """Read again, the revision has one signature more and the state it leads to, and the content it had before."""
-    before = await _document(request, call)
+    before = await document_named(request, call)
     stored = await call.plant.get(type(before), before.key)
     last = stored.signatures[-1] if stored is not None and stored.signatures else None
     signed = None if last is None else (last.decision, last.by, last.at, last.comment)
     moved: dict[str, object] = {"state": documents.next_state(request.decision, before.state)}
     if isinstance(before, Sop) and request.decision == "release":
-        moved["effective_on"] = await _today(request, call)
+        moved["effective_on"] = await today_of(request, call)
     if signed != (request.decision, request.approver_id, call.now, request.comment) or stored != before.model_copy(
         update=moved | {"signatures": (*before.signatures, last)}
     ):
@@ -186,7 +176,7 @@ async def _decision_is_stored(request: ApproveDocument, _result: DocumentDecided
 
 async def _one_revision_is_in_force(request: ApproveDocument, result: DocumentDecided, call: WriteCall) -> None:
     """After a release exactly this revision is released, and the former one is superseded."""
-    document = await _document(request, call)
+    document = await document_named(request, call)
     revisions = await revisions_of(call, type(document), document.id)
     in_force = [revision.revision for revision in documents.released(revisions)]
     gone = [r.revision for r in revisions if r.state is DocumentState.SUPERSEDED]
@@ -219,17 +209,20 @@ async def approve_document(request: ApproveDocument, call: WriteCall) -> Documen
     """Submit, approve, reject, release or withdraw a revision. Authors never approve or release. Release and withdraw
     need a person: the first call answers what will happen, and a code.
     """
-    document = await _document(request, call)
-    former = await _former(document, call) if request.decision == "release" else None
+    document = await document_named(request, call)
+    former = await former_of(document, call) if request.decision == "release" else None
     if former is not None:
         await call.unit.replace(former.model_copy(update={"state": DocumentState.SUPERSEDED}))
-    decided = _decided(document, request, await _signer(request, call), call, await _today(request, call))
+    decided = _decided(document, request, await signer_of(request, call), call, await today_of(request, call))
     await call.unit.replace(decided)
+    told = await consequences(decided, call)
+    if isinstance(document, QualityPlan) and request.decision in _NEEDS_WHOLE:
+        told = (*await remarks_on_plan(document, call, await project_of(call, request.project)), *told)
     return DocumentDecided(
         status="updated",
         record=decided,
         superseded=None if former is None else former.revision,
-        warnings=await consequences(decided, call),
+        warnings=told,
     )
 
 
@@ -244,38 +237,6 @@ def _decided(document: Document, request: ApproveDocument, signer: Person, call:
     if request.decision == "release" and isinstance(document, Sop):
         update["effective_on"] = today
     return document.model_copy(update=update)
-
-
-async def _document(request: ApproveDocument, call: ToolCall) -> Document:
-    """The revision as it was when the call began."""
-    kind = _KINDS[request.kind]
-    place = (kind, f"{request.id} to decide")
-    if isinstance(known := call.seen.get(place), Document):
-        return known
-    project = await project_of(call, request.project)
-    found = await document_of(call, kind, request.id, field="id", project=project, revision=request.revision)
-    call.seen[place] = found
-    return found
-
-
-async def _former(document: Document, call: ToolCall) -> Document | None:
-    """The revision in force, if it is another one."""
-    in_force = documents.released(await revisions_of(call, type(document), document.id))
-    return next((other for other in in_force if other.revision != document.revision), None)
-
-
-async def _signer(request: ApproveDocument, call: ToolCall) -> Person:
-    project = await project_of(call, request.project)
-    return await record_of(call, Person, request.approver_id, field="approver_id", project=project)
-
-
-async def _people(call: ToolCall) -> tuple[Person, ...]:
-    """Everybody on record: an author may be of another project."""
-    return (await call.plant.find(Person, Query())).items
-
-
-async def _today(request: ApproveDocument, call: ToolCall) -> date:
-    return call.today((await project_of(call, request.project)).time_zone)
 
 
 TOOLS = (approve_document,)

@@ -23,7 +23,7 @@ from mcp_server.tools.procedures.sop_report import (
     report_follows_from_the_record,
     written,
 )
-from mcp_server.tools.procedures.sop_rules import SOP_RULES
+from mcp_server.tools.procedures.sop_rules import SOP_RULES, refuse
 
 __all__ = ["TOOLS"]
 
@@ -98,15 +98,7 @@ async def _is_open_to_change(request: ReviseSop, call: ToolCall) -> None:
 
 async def _changes_can_be_made(request: ReviseSop, call: ToolCall) -> None:
     before = await request.before(call)
-    findings = check_changes(before.steps, request.step_changes, request.sections)
-    if findings:
-        first = findings[0]
-        raise RuleViolated(
-            f"{first.field}: {first.message}.",
-            field=first.field,
-            suggestion=first.suggestion,
-            also=[f"{finding.field}: {finding.message}" for finding in findings[1:10]],
-        )
+    refuse(check_changes(before.steps, request.step_changes, request.sections))
 
 
 async def _something_changes(request: ReviseSop, call: ToolCall) -> None:

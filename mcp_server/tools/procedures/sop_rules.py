@@ -1,6 +1,6 @@
 """What a procedure must meet before it is stored, whether it is new or revised."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from mcp_server.backends.base import Query
 from mcp_server.domain.maintenance.lockout import is_hazardous, is_lockout
@@ -13,7 +13,7 @@ from mcp_server.pipeline.preconditions import did_you_mean, ids, in_use, project
 from mcp_server.tools.paging import selection
 from mcp_server.tools.procedures.sop_context import Drafting, lockouts, machines_at, machines_of, others_there, specs_of
 
-__all__ = ["SOP_RULES"]
+__all__ = ["SOP_RULES", "refuse"]
 
 
 async def _place_and_material_are_usable(request: Drafting, call: ToolCall) -> None:
@@ -35,7 +35,7 @@ async def _place_and_material_are_usable(request: Drafting, call: ToolCall) -> N
 
 
 async def _hazards_are_stated_rightly(request: Drafting, call: ToolCall) -> None:
-    _refuse(request, check_hazards(await request.drafted(call)))
+    refuse(check_hazards(await request.drafted(call)), request.place)
 
 
 async def _energy_is_locked_out(request: Drafting, call: ToolCall) -> None:
@@ -45,7 +45,7 @@ async def _energy_is_locked_out(request: Drafting, call: ToolCall) -> None:
     if is_lockout(sop):
         harmless = [machine.id for machine in machines if not is_hazardous(machine)]
         told = f"no energy source is on record for {', '.join(harmless)}"
-        _refuse(request, [Finding("machine_ids", told, "Record what must be isolated first.")] if harmless else [])
+        refuse([Finding("machine_ids", told, "Record what must be isolated first.")] if harmless else [], request.place)
         return
     if sop.loto_sop_id is not None and sop.loto_sop_id not in {lockout.id for lockout in known}:
         newest = list({lockout.id: lockout for lockout in known}.values())
@@ -55,7 +55,7 @@ async def _energy_is_locked_out(request: Drafting, call: ToolCall) -> None:
             suggestion=f"There are {did_you_mean(newest)}" if newest else "Have one written and released first.",
             alternatives=ids(newest),
         )
-    _refuse(request, check_lockout(sop, machines, known, call.today(project.time_zone)))
+    refuse(check_lockout(sop, machines, known, call.today(project.time_zone)), request.place)
 
 
 async def _steps_check_what_matters(request: Drafting, call: ToolCall) -> None:
@@ -136,13 +136,17 @@ async def _material_is_current(material: Material, call: ToolCall, *, field: str
     )
 
 
-def _refuse(request: Drafting, findings: Iterable[Finding]) -> None:
+def refuse(findings: Iterable[Finding], place: Callable[[str], str] = str) -> None:
+    """
+    Raises:
+        RuleViolated: one of the findings stops; `place` names the argument that its field comes from.
+    """
     stopping = [finding for finding in findings if finding.stops]
     if stopping:
         first = stopping[0]
         raise RuleViolated(
             f"{first.field}: {first.message}.",
-            field=request.place(first.field),
+            field=place(first.field),
             suggestion=first.suggestion,
             also=[f"{finding.field}: {finding.message}" for finding in stopping[1:10]],
         )

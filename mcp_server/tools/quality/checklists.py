@@ -1,18 +1,13 @@
 """Toolset quality: inspection checklists."""
 
-from typing import Annotated
-
-from pydantic import Field
-
 from mcp_server.backends.base import Query
 from mcp_server.domain import limits
 from mcp_server.domain.documents import LIVE
-from mcp_server.domain.quality.checklists import in_force, item_of_row, item_of_spec, selected_rows
-from mcp_server.domain.quality.gauges import check_measurement, named_in
-from mcp_server.domain.quality.sampling import MAX_LOT_SIZE
+from mcp_server.domain.quality.checklists import in_force, selected_rows
+from mcp_server.domain.quality.control_plan import behind_material
+from mcp_server.domain.quality.gauges import check_gauge
 from mcp_server.domain.quality.sampling_structure import derived_plan
 from mcp_server.domain.records import (
-    SHARED,
     CheckItem,
     Checklist,
     DocumentState,
@@ -24,24 +19,19 @@ from mcp_server.domain.records import (
     SpecialClass,
 )
 from mcp_server.errors import RuleViolated, VerificationFailed
-from mcp_server.pipeline.declaration import Code, Effect, ToolCall, WriteCall, WriteRequest, WriteResult, tool
-from mcp_server.pipeline.preconditions import ids, in_use, project_of, record_of, records_of, revisions_of
+from mcp_server.pipeline.declaration import Effect, ToolCall, WriteCall, WriteResult, tool
+from mcp_server.pipeline.preconditions import ids, in_use, project_of, record_of, revisions_of
 from mcp_server.tools.paging import selection
+from mcp_server.tools.quality.checklist_source import (
+    CreateInspectionChecklist,
+    items_of,
+    material_of,
+    plan_of,
+    sources_of,
+    specs_of,
+)
 
 __all__ = ["TOOLS"]
-
-_EVERY_LOT = "every lot"
-
-
-class CreateInspectionChecklist(WriteRequest):
-    plan_id: Annotated[Code | None, Field(description="Quality plan")] = None
-    spec_ids: Annotated[tuple[Code, ...], Field(max_length=100, description="Instead of a plan")] = ()
-    operation: Annotated[Code, Field(description="e.g. OP20")]
-    lot_size: Annotated[int | None, Field(ge=2, le=MAX_LOT_SIZE, description="Pieces")] = None
-    frequency: Annotated[
-        str | None, Field(min_length=2, max_length=60, description="Selects rows; for specs how often")
-    ] = None
-    sample_size: Annotated[int | None, Field(ge=1, le=100_000, description="For specs; default every piece")] = None
 
 
 class ChecklistWritten(WriteResult):
@@ -84,7 +74,7 @@ async def _plan_is_in_force(request: CreateInspectionChecklist, call: ToolCall) 
 
 
 async def _operation_is_in_the_plan(request: CreateInspectionChecklist, call: ToolCall) -> None:
-    plan = await _plan_of(request, call)
+    plan = await plan_of(request, call)
     if plan is None or selected_rows(plan.rows, request.operation, request.frequency):
         return
     of_operation = selected_rows(plan.rows, request.operation, None)
@@ -105,7 +95,7 @@ async def _operation_is_in_the_plan(request: CreateInspectionChecklist, call: To
 
 
 async def _specs_are_of_one_operation(request: CreateInspectionChecklist, call: ToolCall) -> None:
-    specs = await _specs_of(request, call)
+    specs = await specs_of(request, call)
     for position, spec in enumerate(specs):
         field = f"spec_ids[{position}]"
         if spec.id in request.spec_ids[:position]:
@@ -126,7 +116,7 @@ async def _specs_are_of_one_operation(request: CreateInspectionChecklist, call: 
 
 
 async def _specs_can_decide(request: CreateInspectionChecklist, call: ToolCall) -> None:
-    for position, spec in enumerate(await _specs_of(request, call)):
+    for position, spec in enumerate(await specs_of(request, call)):
         open_ended = spec.data_type == "variable" and spec.lsl is None and spec.usl is None
         if open_ended or limits.are_reversed(spec.lsl, spec.usl):
             wrong = "is measured, but has no limit" if open_ended else f"has lsl {spec.lsl:g} and usl {spec.usl:g}"
@@ -138,7 +128,7 @@ async def _specs_can_decide(request: CreateInspectionChecklist, call: ToolCall) 
 
 
 async def _material_is_in_use(request: CreateInspectionChecklist, call: ToolCall) -> None:
-    material = await _material_of(request, call)
+    material = await material_of(request, call)
     if not in_use(material):
         raise RuleViolated(
             f"{material.id} (revision {material.revision}) is obsolete.",
@@ -149,12 +139,7 @@ async def _material_is_in_use(request: CreateInspectionChecklist, call: ToolCall
 
 async def _items_are_the_source(request: CreateInspectionChecklist, result: ChecklistWritten, call: WriteCall) -> None:
     """As many items as rows or specifications, in their order, with their limits; nothing accepted for CC."""
-    plan = await _plan_of(request, call)
-    wanted = (
-        await _specs_of(request, call)
-        if plan is None
-        else selected_rows(plan.rows, request.operation, request.frequency)
-    )
+    wanted = await sources_of(request, call)
     items = result.record.items
     same = len(items) == len(wanted) and all(
         (item.characteristic, item.nominal, item.lsl, item.usl, item.special_class)
@@ -196,25 +181,30 @@ async def _samples_are_the_tables(
 async def create_inspection_checklist(request: CreateInspectionChecklist, call: WriteCall) -> ChecklistWritten:
     """Draft a checklist for one operation from a plan or specifications; AQL rows get n and Ac for lot_size."""
     project = await project_of(call, request.project)
-    plan = await _plan_of(request, call)
-    material = await _material_of(request, call)
-    items = await _items(request, plan, call)
+    plan = await plan_of(request, call)
+    material = await material_of(request, call)
+    items = await items_of(request, call)
+    operation = (await sources_of(request, call))[0].operation or request.operation
     checklist = Checklist(
         id=await call.unit.next_id(Checklist, "CL-"),
         project=project.id,
-        title=f"Inspection of {material.id} at {request.operation}",
+        title=f"Inspection of {material.id} at {operation}",
         revision=1,
         state=DocumentState.DRAFT,
         plan_id=plan and plan.id,
         plan_revision=plan and plan.revision,
         material_id=material.id,
-        operation=request.operation,
+        operation=operation,
         lot_size=request.lot_size,
         items=items,
         created_at=call.now,
         created_by=request.on_behalf_of or call.caller.principal,
     )
-    warnings = (*_plan_warnings(plan), *_item_warnings(items, request), *await _gauge_warnings(items, project, call))
+    warnings = (
+        *_plan_warnings(plan, material),
+        *_item_warnings(items, request),
+        *await _gauge_warnings(items, project, call),
+    )
     twin = await _twin_of(checklist, call)
     if twin is not None:
         note = f"{twin.id} ({twin.state}) already asks exactly this; nothing was added."
@@ -223,55 +213,40 @@ async def create_inspection_checklist(request: CreateInspectionChecklist, call: 
     return ChecklistWritten(status="created", record=checklist, warnings=warnings)
 
 
-async def _items(request: CreateInspectionChecklist, plan: QualityPlan | None, call: ToolCall) -> tuple[CheckItem, ...]:
-    if plan is not None:
-        rows = selected_rows(plan.rows, request.operation, request.frequency)
-        return tuple(item_of_row(row, request.lot_size) for row in rows)
-    project = await project_of(call, request.project)
-    gauges = await _gauges(project, call)
-    return tuple(
-        item_of_spec(
-            spec,
-            frequency=request.frequency or _EVERY_LOT,
-            sample_size=request.sample_size,
-            gauge_id=gauge.id if (gauge := named_in(spec.gauge, gauges)) else None,
-        )
-        for spec in await _specs_of(request, call)
-    )
-
-
-def _plan_warnings(plan: QualityPlan | None) -> tuple[str, ...]:
-    if plan is None or plan.state is DocumentState.RELEASED:
-        return ()
-    return (f"Plan {plan.id} rev {plan.revision} is {plan.state}: its limits are not released for production.",)
+def _plan_warnings(plan: QualityPlan | None, material: Material) -> tuple[str, ...]:
+    found: list[str] = []
+    if plan is not None and plan.state is not DocumentState.RELEASED:
+        found.append(f"Plan {plan.id} rev {plan.revision} is {plan.state}: its limits are not released for production.")
+    behind = None if plan is None else behind_material(plan, material)
+    return (*found, f"{behind}.") if behind is not None else tuple(found)
 
 
 def _item_warnings(items: tuple[CheckItem, ...], request: CreateInspectionChecklist) -> tuple[str, ...]:
-    open_aql = [item.characteristic for item in items if item.aql and request.lot_size is None]
-    whole = [item.characteristic for item in items if item.aql and item.sample_size == request.lot_size is not None]
-    found: list[str] = []
-    if open_aql:
-        found.append(f"Sample size by AQL depends on the lot, which is not given: {', '.join(open_aql)}.")
-    if whole:
-        found.append(f"The AQL sample is the whole lot, inspect every piece: {', '.join(whole)}.")
-    return tuple(found)
+    lot = request.lot_size
+    told = {
+        "Sample size by AQL depends on the lot, which is not given": [i for i in items if i.aql and lot is None],
+        "The AQL sample is the whole lot, inspect every piece": [
+            i for i in items if i.aql and lot is not None and i.sample_size == lot
+        ],
+        f"The lot has only {lot} pieces, inspect every piece": [
+            i for i in items if lot is not None and i.sample_size is not None and i.sample_size > lot
+        ],
+        "CC checked on samples, which only SPC, error proofing or automatic gauging allow": [
+            i for i in items if request.plan_id is None and i.special_class is SpecialClass.CC and i.sample_size
+        ],
+    }
+    return tuple(
+        f"{what}: {', '.join(item.characteristic for item in those)}." for what, those in told.items() if those
+    )
 
 
 async def _gauge_warnings(items: tuple[CheckItem, ...], project: Project, call: ToolCall) -> tuple[str, ...]:
-    known = {gauge.id: gauge for gauge in await _gauges(project, call)}
-    found = {
-        finding.message: None
-        for item in items
-        if item.gauge_id in known
-        for finding in check_measurement(
-            known[item.gauge_id],
-            lsl=item.lsl,
-            usl=item.usl,
-            unit=item.unit or "",
-            special_class=item.special_class,
-            measured_on=call.today(project.time_zone),
-        )
-    }
+    found: dict[str, None] = {}
+    for item in items:
+        if item.gauge_id is not None:
+            gauge = await record_of(call, Gauge, item.gauge_id, field="gauge_id", project=project)
+            today = call.today(project.time_zone)
+            found |= {finding.message: None for finding in check_gauge(gauge, item, on=today, measured=False)}
     return tuple(f"{message}." for message in found)
 
 
@@ -282,34 +257,9 @@ async def _twin_of(checklist: Checklist, call: ToolCall) -> Checklist | None:
     return next((o for o in others if all(getattr(o, name) == getattr(checklist, name) for name in same)), None)
 
 
-async def _plan_of(request: CreateInspectionChecklist, call: ToolCall) -> QualityPlan | None:
-    """The revision in force: the released one, else the one that is being worked on."""
-    if request.plan_id is None:
-        return None
-    project = await project_of(call, request.project)
-    newest = await record_of(call, QualityPlan, request.plan_id, field="plan_id", project=project)
-    return in_force(await revisions_of(call, QualityPlan, newest.id)) or newest
-
-
-async def _specs_of(request: CreateInspectionChecklist, call: ToolCall) -> list[Spec]:
-    project = await project_of(call, request.project)
-    return await records_of(call, Spec, request.spec_ids, field="spec_ids", project=project)
-
-
 async def _specs_at(operation: str, material_id: str, call: ToolCall) -> list[str]:
     specs = (await call.plant.find(Spec, Query(selection(material_id=material_id)))).items
     return ids(spec for spec in specs if spec.operation.casefold() == operation.casefold())
-
-
-async def _material_of(request: CreateInspectionChecklist, call: ToolCall) -> Material:
-    project = await project_of(call, request.project)
-    plan = await _plan_of(request, call)
-    material_id = plan.material_id if plan else (await _specs_of(request, call))[0].material_id
-    return await record_of(call, Material, material_id, field="material_id", project=project)
-
-
-async def _gauges(project: Project, call: ToolCall) -> tuple[Gauge, ...]:
-    return (await call.plant.find(Gauge, Query(selection(project=(project.id, SHARED))))).items
 
 
 TOOLS = (create_inspection_checklist,)

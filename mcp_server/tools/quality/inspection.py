@@ -128,8 +128,8 @@ async def record_inspection_result(request: RecordInspectionResult, call: WriteC
         warnings.append(note)
     elif judged.outside:
         warnings.append(
-            f"{judged.nonconforming} of {len(record.readings)} readings are out of limits, within Ac {record.accept}: "
-            "the lot is accepted, but sort out the nonconforming pieces."
+            f"{judged.nonconforming} of {len(record.readings)} pieces are nonconforming, within Ac {record.accept}: "
+            "the lot is accepted, but sort these pieces out."
         )
     await call.unit.insert(record)
     if subject.item.aql is not None:

@@ -5,20 +5,21 @@ from datetime import timedelta
 
 from mcp_server.backends.base import Query
 from mcp_server.domain import limits
+from mcp_server.domain.quality.checklists import not_of_plan_in_force
 from mcp_server.domain.quality.control_plan import Finding
-from mcp_server.domain.quality.gauges import check_measurement, finer_than_resolution
+from mcp_server.domain.quality.gauges import check_gauge, finer_than_resolution
 from mcp_server.domain.quality.inspection import implausible, looks_like, outgrown
-from mcp_server.domain.records import DocumentState, InspectionResult, Lot, LotStatus, Person
+from mcp_server.domain.records import DocumentState, InspectionResult, Lot, LotStatus, Person, QualityPlan, Verdict
 from mcp_server.errors import RuleViolated
 from mcp_server.pipeline.declaration import ToolCall
-from mcp_server.pipeline.preconditions import did_you_mean, ids, project_of, record_of
+from mcp_server.pipeline.preconditions import did_you_mean, ids, project_of, record_of, revisions_of
 from mcp_server.tools.paging import selection
+from mcp_server.tools.quality.gauges import gauge_named
 from mcp_server.tools.quality.inspection_subject import (
     MOST_READINGS,
     RecordInspectionResult,
     Subject,
     gauge_of,
-    prescribed_gauge,
     subject_of,
 )
 
@@ -34,8 +35,10 @@ async def findings(request: RecordInspectionResult, call: ToolCall) -> list[Find
     subject = await subject_of(request, call)
     return [
         *await _about_the_gauge(request, subject, call),
-        *_about_the_checklist(subject),
+        *_about_the_readings(request, subject),
+        *await _about_the_checklist(subject, call),
         *_about_the_lot(subject),
+        *await _about_earlier_verdicts(subject, call),
         *await _about_the_rest_of_the_lot(request, subject, call),
     ]
 
@@ -130,7 +133,7 @@ async def _readings_are_as_many_as_asked(request: RecordInspectionResult, call: 
     if given == asked or (asked > MOST_READINGS and given < asked):
         return
     raise RuleViolated(
-        f"{given} readings were given, but {_asks(subject)}.",
+        f"{given} reading{' was' if given == 1 else 's were'} given, but {_asks(subject)}.",
         field="readings",
         suggestion="Give one reading for every piece asked for, nonconforming ones too; inspect the missing pieces.",
     )
@@ -167,20 +170,13 @@ async def _gauge_and_checklist_can_decide(request: RecordInspectionResult, call:
 
 async def _about_the_gauge(request: RecordInspectionResult, subject: Subject, call: ToolCall) -> list[Finding]:
     item = subject.item
-    gauge, prescribed = await gauge_of(request, call), await prescribed_gauge(subject, call)
+    gauge, prescribed = await gauge_of(request, call), await gauge_named(item, call, subject.project)
     if gauge is None:
         named = f" ({item.technique})" if item.technique else ""
         unchecked = f"no gauge is on record for {item.characteristic}{named}, so calibration was not checked"
         measured = item.lsl is not None or item.usl is not None
         return [Finding("gauge_id", unchecked, "Give gauge_id.", stops=False)] if measured else []
-    found = check_measurement(
-        gauge,
-        lsl=item.lsl,
-        usl=item.usl,
-        unit=item.unit or "",
-        special_class=item.special_class,
-        measured_on=subject.measured_on,
-    )
+    found = check_gauge(gauge, item, on=subject.measured_on, measured=True)
     if prescribed is not None and prescribed.id != gauge.id:
         other = f"{item.characteristic} is to be measured with {prescribed.id}, not with {gauge.id}"
         found.append(Finding("gauge_id", other, f"Use {prescribed.id}.", stops=False))
@@ -191,7 +187,17 @@ async def _about_the_gauge(request: RecordInspectionResult, subject: Subject, ca
     return found
 
 
-def _about_the_checklist(subject: Subject) -> list[Finding]:
+def _about_the_readings(request: RecordInspectionResult, subject: Subject) -> list[Finding]:
+    """What has an upper limit only counts from zero, as a roughness, a form error or a leak does."""
+    item = subject.item
+    below = [reading for reading in request.readings if reading < 0]
+    if not below or item.lsl is not None or item.usl is None or item.usl <= 0:
+        return []
+    negative = f"{below[0]:g} is below zero, and {item.characteristic} has an upper limit only"
+    return [Finding("readings", negative, "Check the sign and the zero of the gauge.", stops=False)]
+
+
+async def _about_the_checklist(subject: Subject, call: ToolCall) -> list[Finding]:
     checklist = subject.checklist
     if checklist is None:
         return []
@@ -203,6 +209,10 @@ def _about_the_checklist(subject: Subject) -> list[Finding]:
     if checklist.state is not DocumentState.RELEASED:
         draft = f"checklist {checklist.id} rev {checklist.revision} is {checklist.state}, not released"
         found.append(Finding("checklist_id", draft, "Have it released.", stops=False))
+    revisions = () if checklist.plan_id is None else await revisions_of(call, QualityPlan, checklist.plan_id)
+    outdated = not_of_plan_in_force(checklist, revisions)
+    if outdated is not None:
+        found.append(Finding("checklist_id", outdated, "Make the checklist anew.", stops=False))
     return found
 
 
@@ -212,6 +222,19 @@ def _about_the_lot(subject: Subject) -> list[Finding]:
         return []
     older = f"{lot.id} was made to revision {lot.material_revision} of {material.id}, judged by {material.revision}"
     return [Finding("lot_id", older, "Check which revision applies.", stops=False)]
+
+
+async def _about_earlier_verdicts(subject: Subject, call: ToolCall) -> list[Finding]:
+    """A lot is not measured until it passes: what rejected it stands until its issue has decided."""
+    lot, characteristic = subject.lot, subject.item.characteristic
+    among = selection(project=subject.project.id, lot_id=lot.id, characteristic=characteristic)
+    stored = (await call.plant.find(InspectionResult, Query(among))).items
+    rejected = next((result for result in stored if result.verdict is Verdict.REJECT), None)
+    if rejected is None:
+        return []
+    before = f"{rejected.id} rejected {lot.id} for {characteristic} before; new readings do not lift that"
+    decides = f"Decide about the lot in {rejected.issue_id}." if rejected.issue_id else "Report an issue."
+    return [Finding("lot_id", before, decides, stops=False)]
 
 
 async def _about_the_rest_of_the_lot(

@@ -7,12 +7,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from mcp_server.backends.base import Query
 from mcp_server.domain.quality.checklists import in_force, item_of_spec
-from mcp_server.domain.quality.gauges import named_in
 from mcp_server.domain.quality.inspection import Demand, demand_of
 from mcp_server.domain.records import (
-    SHARED,
     CharacteristicKind,
     CheckItem,
     Checklist,
@@ -26,9 +23,9 @@ from mcp_server.domain.records import (
 from mcp_server.errors import RuleViolated
 from mcp_server.pipeline.declaration import Code, Moment, ToolCall, WriteRequest
 from mcp_server.pipeline.preconditions import project_of, record_of, revisions_of
-from mcp_server.tools.paging import selection
+from mcp_server.tools.quality.gauges import gauge_named
 
-__all__ = ["MOST_READINGS", "RecordInspectionResult", "Subject", "gauge_of", "prescribed_gauge", "subject_of"]
+__all__ = ["MOST_READINGS", "RecordInspectionResult", "Subject", "gauge_of", "subject_of"]
 
 MOST_READINGS = 2_000
 """The largest sample of the standard, so that one call can hold every sample by AQL."""
@@ -109,15 +106,7 @@ async def gauge_of(request: RecordInspectionResult, call: ToolCall) -> Gauge | N
     subject = await subject_of(request, call)
     if request.gauge_id is not None:
         return await record_of(call, Gauge, request.gauge_id, field="gauge_id", project=subject.project)
-    return await prescribed_gauge(subject, call)
-
-
-async def prescribed_gauge(subject: Subject, call: ToolCall) -> Gauge | None:
-    item, project = subject.item, subject.project
-    if item.gauge_id is not None:
-        return await record_of(call, Gauge, item.gauge_id, field="gauge_id", project=project)
-    gauges = await call.plant.find(Gauge, Query(selection(project=(project.id, SHARED))))
-    return named_in(item.technique or "", gauges.items)
+    return await gauge_named(subject.item, call, subject.project)
 
 
 async def _checklist_of(request: RecordInspectionResult, call: ToolCall, project: Project) -> Checklist | None:
@@ -145,7 +134,7 @@ def _item_of(
                 suggestion="Give spec_id, or checklist_id with item.",
             )
         size = request.sample_n or len(request.readings)
-        return None, item_of_spec(spec, frequency="", sample_size=size, gauge_id=None)
+        return None, item_of_spec(spec, frequency="", sample_size=size)
     fitting = [
         (position, item)
         for position, item in enumerate(checklist.items, start=1)

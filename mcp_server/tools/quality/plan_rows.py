@@ -6,17 +6,18 @@ from dataclasses import asdict, dataclass
 from mcp_server.backends.base import Query
 from mcp_server.domain.quality.control_plan import (
     Finding,
-    check_gauge,
     check_machine,
     check_row,
     complete_row,
     coverage,
 )
+from mcp_server.domain.quality.gauges import check_gauge
 from mcp_server.domain.records import Gauge, Machine, Phase, PlanRow, Project, Spec
 from mcp_server.errors import RuleViolated
 from mcp_server.pipeline.declaration import Result, ToolCall
 from mcp_server.pipeline.preconditions import did_you_mean, ids, in_use, record_of
 from mcp_server.tools.paging import selection
+from mcp_server.tools.quality.gauges import gauge_named
 
 __all__ = [
     "RowFinding",
@@ -76,7 +77,8 @@ class RowFinding:
 
 
 async def refer_to_the_plant(asked: RowsAsked, call: ToolCall, project: Project) -> None:
-    """Every id in a row exists, and belongs together: specification to material, machine in use.
+    """Every id in a row exists, and belongs together: specification to material, machine in use. A characteristic
+    that is specified is named by its specification, whose limits and class would not hold for the row otherwise.
 
     Raises:
         NotFound: an id is unknown.
@@ -87,7 +89,9 @@ async def refer_to_the_plant(asked: RowsAsked, call: ToolCall, project: Project)
             await _machine_is_in_use(row.machine_id, call, asked.place(index, "machine_id"), project)
         if row.gauge_id is not None:
             await record_of(call, Gauge, row.gauge_id, field=asked.place(index, "gauge_id"), project=project)
-        if row.spec_id is not None:
+        if row.spec_id is None:
+            await _characteristic_has_no_spec(row, asked, index, call)
+        else:
             await _spec_is_of_material(row.spec_id, asked.material_id, call, asked.place(index, "spec_id"), project)
 
 
@@ -159,10 +163,23 @@ async def _row_findings(row: PlanRow, phase: Phase, call: ToolCall, project: Pro
     if row.machine_id is not None:
         machine = await record_of(call, Machine, row.machine_id, field="machine_id", project=project)
         found += check_machine(machine, phase)
-    if row.gauge_id is not None:
-        gauge = await record_of(call, Gauge, row.gauge_id, field="gauge_id", project=project)
-        found += check_gauge(whole, gauge, overdue=gauge.cal_due < call.today(project.time_zone))
+    gauge = await gauge_named(whole, call, project)
+    if gauge is not None:
+        found += check_gauge(gauge, whole, on=call.today(project.time_zone), measured=False)
     return found
+
+
+async def _characteristic_has_no_spec(row: PlanRow, asked: RowsAsked, index: int, call: ToolCall) -> None:
+    specs = (await call.plant.find(Spec, Query(selection(material_id=asked.material_id)))).items
+    named = ((row.characteristic or "").casefold(), (row.operation or "").casefold())
+    same = [spec for spec in specs if (spec.characteristic.casefold(), spec.operation.casefold()) == named]
+    if same:
+        raise RuleViolated(
+            f"{asked.called(index)}: {same[0].id} specifies {same[0].characteristic} of {asked.material_id}.",
+            field=asked.place(index, "spec_id"),
+            suggestion=f"Give spec_id {same[0].id}; what the row leaves out comes from it.",
+            alternatives=ids(same),
+        )
 
 
 async def _spec_of(row: PlanRow, call: ToolCall, project: Project) -> Spec | None:

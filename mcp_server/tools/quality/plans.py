@@ -6,6 +6,7 @@ from pydantic import Field
 
 from mcp_server.backends.base import Query
 from mcp_server.domain.documents import LIVE, newest_live
+from mcp_server.domain.quality.control_plan import behind_material
 from mcp_server.domain.quality.plan_changes import MOST_ROWS, CoreTeam, Customer, PlanTitle
 from mcp_server.domain.records import LISTED_ELSEWHERE, DocumentState, Material, Phase, PlanRow, QualityPlan
 from mcp_server.errors import Conflict, RuleViolated, VerificationFailed
@@ -235,7 +236,9 @@ async def get_quality_plans(request: GetQualityPlans, call: ToolCall) -> Quality
     items = [await _item(plan, call, with_rows=request.id is not None) for plan in _one_each(plans, request)]
     wanted = [item for item in items if request.needs_review in {None, item.needs_review}]
     page = page_of(wanted, request, lambda item: item.id)
-    return QualityPlans(items=page.items, **envelope(page, call))
+    behind = [await _behind(item, call) for item in page.items if item.state in LIVE]
+    warnings = tuple(f"{told}." for told in behind if told is not None)
+    return QualityPlans(items=page.items, warnings=warnings, **envelope(page, call))
 
 
 def _one_each(plans: tuple[QualityPlan, ...], request: GetQualityPlans) -> list[QualityPlan]:
@@ -251,8 +254,14 @@ def _one_each(plans: tuple[QualityPlan, ...], request: GetQualityPlans) -> list[
 async def _item(plan: QualityPlan, call: ToolCall, *, with_rows: bool) -> QualityPlanItem:
     uncovered = (await covered(plan.material_id, plan.rows, call)).missing
     content = plan.model_dump(exclude=None if with_rows else {"rows"})
-    due = plan.state in LIVE and (plan.review_reason is not None or bool(uncovered))
+    asked_for = plan.review_reason is not None or bool(uncovered) or await _behind(plan, call) is not None
+    due = plan.state in LIVE and asked_for
     return QualityPlanItem(**content, row_count=len(plan.rows), uncovered=uncovered, needs_review=due)
+
+
+async def _behind(plan: QualityPlan, call: ToolCall) -> str | None:
+    material = await call.plant.get(Material, plan.material_id)
+    return None if material is None else behind_material(plan, material)
 
 
 def _asked(request: CreateQualityPlan) -> RowsAsked:

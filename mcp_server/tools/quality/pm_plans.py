@@ -32,16 +32,14 @@ from mcp_server.pipeline.declaration import (
     tool,
 )
 from mcp_server.pipeline.preconditions import (
-    did_you_mean,
     document_of,
-    ids,
-    in_use,
     project_of,
     record_of,
     records_of,
     revisions_of,
 )
-from mcp_server.tools.maintenance.schedules import readings_of
+from mcp_server.tools.maintenance.due_work import readings_of
+from mcp_server.tools.maintenance.sites import must_be_in_use, site_of
 from mcp_server.tools.paging import selection
 from mcp_server.tools.quality.pm_tasks import AS_ASKED, PlannedTask, TaskAsked, shown, task_record
 
@@ -66,22 +64,11 @@ class PmPlanWritten(WriteResult):
 
 
 async def _machine_is_active(request: CreatePmPlan, call: ToolCall) -> None:
-    project, machine = await _machine_of(request, call)
-    if in_use(machine):
-        return
-    siblings = Query(selection(project=project.id, workstation=machine.workstation))
-    others = [other for other in (await call.plant.find(Machine, siblings)).items if in_use(other)]
-    there = f"At {machine.workstation} there are {did_you_mean(others)}"
-    raise RuleViolated(
-        f"{machine.id} ({machine.name}) is decommissioned; nothing is maintained on it any more.",
-        field="machine_id",
-        suggestion=there if others else "Choose another machine.",
-        alternatives=ids(others),
-    )
+    await must_be_in_use((await _machine_of(request, call))[1], call, field="machine_id")
 
 
 async def _triggers_are_whole(request: CreatePmPlan, call: ToolCall) -> None:
-    project = await project_of(call, request.project)
+    today = await _today(request, call)
     found = [
         (f"tasks[{position}].{finding.field}", finding)
         for position, task in enumerate(request.tasks)
@@ -91,7 +78,7 @@ async def _triggers_are_whole(request: CreatePmPlan, call: ToolCall) -> None:
             meter_every=task.meter_every,
             est_min=task.est_min,
             first_due=task.first_due,
-            today=call.today(project.time_zone),
+            today=today,
         )
     ]
     if found:
@@ -146,10 +133,10 @@ async def _isolation_is_possible(request: CreatePmPlan, call: ToolCall) -> None:
 
 async def _tasks_are_new(request: CreatePmPlan, call: ToolCall) -> None:
     """The same work is planned once: in this plan, and beside the other living plans of the machine."""
-    project, machine = await _machine_of(request, call)
-    known = await _standing_tasks(machine, call)
+    _, machine = await _machine_of(request, call)
+    today, known = await _today(request, call), await _standing_tasks(machine, call)
     for position, asked in enumerate(request.tasks):
-        task = task_record(asked, machine, call.today(project.time_zone), (), task_id=f"tasks[{position}]")
+        task = task_record(asked, machine, today, (), task_id=f"tasks[{position}]")
         same = next((other for other in known if is_same_task(task, other)), None)
         if same is not None:
             raise Conflict(
@@ -180,8 +167,9 @@ async def _tasks_are_as_asked(request: CreatePmPlan, result: PmPlanWritten, call
 
 async def _first_due_is_recomputed(request: CreatePmPlan, result: PmPlanWritten, call: WriteCall) -> None:
     project, machine = await _machine_of(request, call)
-    today = call.today(project.time_zone)
-    readings = (await readings_of(call, (machine.id,), project.time_zone)).get(machine.id, ())
+    zone = (await site_of(machine, call, project)).time_zone
+    today = call.today(zone)
+    readings = (await readings_of({machine.id: zone}, call))[machine.id]
     for position, (asked, told) in enumerate(zip(request.tasks, result.tasks, strict=True)):
         stored = await call.plant.get(PmTask, told.id)
         due = None if stored is None else next_due(stored, readings=readings, today=today)
@@ -219,8 +207,9 @@ async def create_pm_plan(request: CreatePmPlan, call: WriteCall) -> PmPlanWritte
     first.
     """
     project, machine = await _machine_of(request, call)
-    today = call.today(project.time_zone)
-    readings = (await readings_of(call, (machine.id,), project.time_zone)).get(machine.id, ())
+    zone = (await site_of(machine, call, project)).time_zone
+    today = call.today(zone)
+    readings = (await readings_of({machine.id: zone}, call))[machine.id]
     plan_id = await call.unit.next_id(PmPlan, "PMP-")
     tasks: list[PlannedTask] = []
     for asked in request.tasks:
@@ -250,7 +239,7 @@ async def _warnings(request: CreatePmPlan, call: ToolCall, tasks: Sequence[Plann
     people = (await call.plant.find(Person, Query(selection(project=(project.id, SHARED))))).items
     standing = await _standing_tasks(machine, call)
     lockouts = await _lockouts(call)
-    found = check_machine(machine, tasks, lockouts, call.today(project.time_zone))
+    found = check_machine(machine, tasks, lockouts, await _today(request, call))
     for position, task in enumerate(tasks):
         others = [other for other in standing if other.plan_id != task.plan_id] + [*tasks[:position]]
         parts = await records_of(call, StockItem, task.parts, field="parts", project=project)
@@ -266,6 +255,12 @@ async def _warnings(request: CreatePmPlan, call: ToolCall, tasks: Sequence[Plann
 async def _machine_of(request: CreatePmPlan, call: ToolCall) -> tuple[Project, Machine]:
     project = await project_of(call, request.project)
     return project, await record_of(call, Machine, request.machine_id, field="machine_id", project=project)
+
+
+async def _today(request: CreatePmPlan, call: ToolCall) -> date:
+    """At the machine's site."""
+    project, machine = await _machine_of(request, call)
+    return call.today((await site_of(machine, call, project)).time_zone)
 
 
 async def _standing_tasks(machine: Machine, call: ToolCall) -> list[PmTask]:

@@ -13,7 +13,8 @@ from mcp_server.domain.procedures.sop import (
     unchecked,
 )
 from mcp_server.domain.quality.capability import capability
-from mcp_server.domain.quality.control_plan import check_gauge, check_row, complete_row, coverage
+from mcp_server.domain.quality.control_plan import check_row, complete_row, coverage
+from mcp_server.domain.quality.gauges import check_gauge
 from mcp_server.domain.quality.inspection import demand_of, judge
 from mcp_server.domain.records import (
     Checklist,
@@ -44,7 +45,7 @@ def test_every_row_of_every_plan_meets_every_rule():
             assert spec is None or spec.material_id == plan.material_id
             if row.gauge_id is not None:
                 gauge = gauges[row.gauge_id]
-                assert check_gauge(row, gauge, overdue=gauge.cal_due < AS_OF) == [], plan.key
+                assert check_gauge(gauge, row, on=AS_OF, measured=False) == [], plan.key
 
 
 def test_there_are_eight_plans_in_mixed_states_and_the_readmes_plan_is_still_to_make():

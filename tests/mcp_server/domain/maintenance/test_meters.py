@@ -76,3 +76,18 @@ def test_readings_are_of_the_sites_day_and_in_order():
     ]
     series = meter_series(records, "America/Chicago")
     assert [(at.date(), value) for at, value in series] == [(date(2026, 11, 19), 10.0), (date(2026, 11, 20), 20.0)]
+
+
+def test_readings_of_the_hour_that_comes_twice_stay_in_their_order():
+    """Lakeside sets its clocks back on 2026-11-01: 01:10 is later than 01:30 that day."""
+    taken = [datetime(2026, 11, 1, 7, 10, tzinfo=UTC), datetime(2026, 11, 1, 6, 30, tzinfo=UTC), NOON]
+    series = meter_series(
+        [
+            MeterReading(id=f"MR-{value}", project="ALPHA", machine_id="MC-101", value=value, read_at=moment)
+            for moment, value in zip(taken, (101.0, 100.0, 300.0), strict=True)
+        ],
+        "America/Chicago",
+    )
+    assert [value for _, value in series] == [100.0, 101.0, 300.0]
+    assert reading_on(series, date(2026, 11, 1)) == 101.0
+    assert predict_meter(series, 310.0, TODAY).on is not None

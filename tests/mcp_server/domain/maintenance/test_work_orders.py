@@ -13,7 +13,9 @@ from mcp_server.domain.maintenance.work_orders import (
     earliest_completion,
     hinders_production,
     holds,
+    implausible_minutes,
     in_tolerance,
+    long_gap,
     meter_problem,
     meter_warning,
     next_free,
@@ -298,3 +300,25 @@ def test_shifts_follow_each_other_without_a_gap():
         end = shift_end(this, start, LAKESIDE)
         assert next_on_shift(following, end, LAKESIDE) == end
         start = end
+
+
+@pytest.mark.parametrize(
+    ("labor_min", "downtime_min", "told"),
+    [(600, 1500, []), (601, 0, ["labor_min"]), (0, 1501, ["downtime_min"]), (601, 1501, ["labor_min", "downtime_min"])],
+)
+def test_minutes_over_ten_times_the_plan_or_a_day_more_than_have_passed_are_odd(
+    labor_min: int, downtime_min: int, told: list[str]
+):
+    found = implausible_minutes(60, timedelta(hours=1), labor_min=labor_min, downtime_min=downtime_min)
+    assert [text.split()[0] for text in found] == told
+
+
+@pytest.mark.parametrize(("gap", "told"), [(10, False), (11, True)])
+def test_a_gap_of_more_than_one_and_a_half_intervals_is_told(gap: int, told: bool):
+    weekly = task(calendar_interval=1, calendar_unit="w", next_due_on=date(2026, 7, 1) + timedelta(days=gap))
+    assert (long_gap(weekly, date(2026, 7, 1)) is not None) is told
+
+
+def test_without_a_calendar_there_is_no_gap_to_tell():
+    by_meter = task(calendar_interval=None, calendar_unit=None, meter_interval=500.0, next_due_on=date(2027, 7, 1))
+    assert long_gap(by_meter, date(2026, 7, 1)) is None

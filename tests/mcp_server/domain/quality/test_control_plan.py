@@ -6,7 +6,6 @@ import pytest
 
 from mcp_server.domain.quality.control_plan import (
     Finding,
-    check_gauge,
     check_machine,
     check_row,
     complete_row,
@@ -15,7 +14,6 @@ from mcp_server.domain.quality.control_plan import (
 from mcp_server.domain.records import (
     CharacteristicKind,
     ControlMethod,
-    Gauge,
     Machine,
     MachineStatus,
     Phase,
@@ -65,18 +63,6 @@ def a_spec(**changes: object) -> Spec:
         "gauge": "bore air gauge",
     }
     return Spec.model_validate(plain | changes)
-
-
-def a_gauge(**changes: object) -> Gauge:
-    plain: dict[str, object] = {
-        "id": "AG-1",
-        "project": "ALPHA",
-        "name": "bore air gauge",
-        "cal_interval_days": 180,
-        "last_calibrated": date(2026, 1, 1),
-        "cal_due": date(2026, 6, 30),
-    }
-    return Gauge.model_validate(plain | changes)
 
 
 def a_machine(status: MachineStatus) -> Machine:
@@ -203,8 +189,10 @@ def test_a_cc_characteristic_needs_a_technique_and_others_do_not() -> None:
     [
         ({"lsl": None, "usl": None}, ControlMethod.VISUAL_STANDARD, ["control_method"]),
         ({"lsl": None, "usl": None}, ControlMethod.ERROR_PROOFING, []),
-        ({"lsl": None, "usl": 57.1}, ControlMethod.VISUAL_STANDARD, []),
-        ({"lsl": 56.9, "usl": None}, ControlMethod.VISUAL_STANDARD, []),
+        ({"lsl": None, "usl": 57.1}, ControlMethod.VISUAL_STANDARD, ["control_method"]),
+        ({"lsl": 56.9, "usl": 57.1}, ControlMethod.VISUAL_STANDARD, ["control_method"]),
+        ({"lsl": None, "usl": 57.1}, ControlMethod.INSPECTION_RECORD, []),
+        ({"lsl": 56.9, "usl": None}, ControlMethod.AUTOMATIC_GAUGING, []),
     ],
 )
 def test_a_cc_characteristic_judged_by_attribute_only_is_warned_about(limits, method, fields) -> None:
@@ -272,18 +260,6 @@ def test_only_aql_sampling_gets_a_default_inspection_level() -> None:
     assert complete_row(a_row(), None).inspection_level is None
 
 
-@pytest.mark.parametrize(("grr", "stops"), [(None, False), (6.8, False), (30.0, False), (30.1, True), (33.0, True)])
-def test_a_gauge_above_thirty_percent_grr_stops_the_plan(grr: float | None, stops: bool) -> None:
-    assert stopping(check_gauge(a_row(), a_gauge(grr_pct=grr), overdue=False)) == (["gauge_id"] if stops else [])
-
-
-@pytest.mark.parametrize(("grr", "warns"), [(9.9, False), (10.0, True), (14.5, True), (30.0, True), (30.1, False)])
-def test_a_gauge_between_ten_and_thirty_percent_is_acceptable_on_conditions(grr: float, warns: bool) -> None:
-    findings = check_gauge(a_row(), a_gauge(grr_pct=grr), overdue=False)
-    assert warned(findings) == (["gauge_id"] if warns else [])
-    assert all("approved by the customer" in finding.message for finding in findings if not finding.stops)
-
-
 @pytest.mark.parametrize("phase", list(Phase))
 @pytest.mark.parametrize("status", list(MachineStatus))
 def test_only_a_production_plan_is_warned_about_a_machine_still_commissioning(phase, status) -> None:
@@ -292,40 +268,35 @@ def test_only_a_production_plan_is_warned_about_a_machine_still_commissioning(ph
     assert (stopping(findings), warned(findings)) == ([], ["machine_id"] if due else [])
 
 
-@pytest.mark.parametrize(("ndc", "warns"), [(None, False), (5, False), (4, True)])
-def test_a_gauge_that_tells_few_categories_apart_is_warned_about(ndc: int | None, warns: bool) -> None:
-    findings = check_gauge(a_row(), a_gauge(ndc=ndc), overdue=False)
-    assert (stopping(findings), warned(findings)) == ([], ["gauge_id"] if warns else [])
+@pytest.mark.parametrize("aql", ["15", "1000"])
+def test_an_aql_that_counts_nonconformities_cannot_judge_pieces(aql: str) -> None:
+    row = a_row(sampling=Sampling.AQL, sample_size=None, aql=aql)
+    assert stopping(check_row(row, None)) == ["aql"]
+    assert check_row(row.model_copy(update={"aql": "10"}), None) == []
 
 
-def test_an_overdue_gauge_is_warned_about_with_its_date() -> None:
-    (finding,) = check_gauge(a_row(), a_gauge(), overdue=True)
-    assert not finding.stops
-    assert "2026-06-30" in finding.message
-    assert check_gauge(a_row(), a_gauge(), overdue=False) == []
+def test_aql_sampling_of_a_process_characteristic_is_warned_about() -> None:
+    row = a_row(sampling=Sampling.AQL, sample_size=None, aql="1.0", kind=CharacteristicKind.PROCESS)
+    assert warned(check_row(row, None)) == ["sampling"]
 
 
-@pytest.mark.parametrize(
-    ("resolution", "lsl", "usl", "warns"),
-    [
-        (0.02, 56.9, 57.1, False),  # exactly a tenth
-        (0.005, 4.75, 4.8, False),  # exactly a tenth, though binary fractions make the tolerance a hair smaller
-        (0.0201, 56.9, 57.1, True),
-        (0.003, 57.0, 57.03, False),
-        (0.5, None, 0.8, False),  # a one-sided characteristic has no tolerance to compare with
-        (0.5, 0.8, None, False),
-        (None, 56.9, 57.1, False),
-    ],
-)
-def test_a_gauge_resolves_a_tenth_of_the_tolerance(resolution, lsl, usl, warns) -> None:
-    row = a_row(nominal=None, lsl=lsl, usl=usl)
-    findings = check_gauge(row, a_gauge(resolution=resolution), overdue=False)
-    assert (stopping(findings), warned(findings)) == ([], ["gauge_id"] if warns else [])
+@pytest.mark.parametrize("sampling", [Sampling.FULL, Sampling.FIXED])
+def test_an_inspection_level_goes_with_aql_only(sampling: Sampling) -> None:
+    size = 5 if sampling is Sampling.FIXED else None
+    row = a_row(sampling=sampling, sample_size=size, inspection_level="II")
+    assert stopping(check_row(row, None)) == ["inspection_level"]
 
 
-def test_a_missing_unit_is_not_shown_as_none() -> None:
-    (finding,) = check_gauge(a_row(unit=None), a_gauge(resolution=0.1), overdue=False)
-    assert "None" not in finding.message
+@pytest.mark.parametrize("name", ["nominal", "lsl", "usl"])
+def test_a_characteristic_judged_good_or_bad_takes_no_limits(name: str) -> None:
+    plug = a_spec(data_type="attribute", nominal=None, lsl=None, usl=None)
+    row = a_row(nominal=None, lsl=None, usl=None)
+    assert check_row(row, plug) == []
+    assert stopping(check_row(row.model_copy(update={name: 2.0}), plug)) == [name]
+
+
+def test_a_row_that_calls_a_characteristic_otherwise_is_warned_about() -> None:
+    assert warned(check_row(a_row(characteristic="Something else"), a_spec())) == ["characteristic"]
 
 
 def test_coverage_counts_special_characteristics_only() -> None:

@@ -28,14 +28,14 @@ PRECONDITIONS: dict[tuple[str, str], Case] = {
         "precondition", "wo_id", complete(wo_id="WO-0001", loto_removed=True)
     ),
     ("complete_maintenance", "order_is_as_read"): Case("conflict", "expected_revision", complete(expected_revision=2)),
-    ("complete_maintenance", "_completion_is_timely"): Case(
+    ("complete_maintenance", "completion_is_timely"): Case(
         "precondition", "completed_at", complete(completed_at="2026-11-22T06:06:00-06:00")
     ),
-    ("complete_maintenance", "_locks_are_off"): Case("precondition", "loto_removed", complete(wo_id="WO-0004")),
-    ("complete_maintenance", "_meter_is_read"): Case(
+    ("complete_maintenance", "locks_are_off"): Case("precondition", "loto_removed", complete(wo_id="WO-0004")),
+    ("complete_maintenance", "meter_is_read"): Case(
         "precondition", "meter_reading", complete(wo_id="WO-0006", loto_removed=True, meter_reading=1)
     ),
-    ("complete_maintenance", "_parts_are_kept"): Case(
+    ("complete_maintenance", "parts_are_kept"): Case(
         "precondition", "parts_used", complete(parts_used=[ADAPTER, ADAPTER])
     ),
 }

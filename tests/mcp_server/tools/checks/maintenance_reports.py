@@ -15,8 +15,8 @@ VALID: dict[str, dict[str, Any]] = {
 
 PRECONDITIONS: dict[tuple[str, str], Case] = {
     ("get_maintenance_history", "_machine_exists"): Case("not_found", "machine_id", ALPHA | {"machine_id": "LT-13"}),
-    ("get_maintenance_history", "_days_are_in_order"): Case("precondition", "from_on", BACKWARDS),
-    ("get_maintenance_kpis", "_days_are_in_order"): Case("precondition", "from_on", BACKWARDS),
+    ("get_maintenance_history", "days_are_in_order"): Case("precondition", "from_on", BACKWARDS),
+    ("get_maintenance_kpis", "days_are_in_order"): Case("precondition", "from_on", BACKWARDS),
     ("get_maintenance_kpis", "_scope_is_clear"): Case("not_found", "line", QUARTER | {"line": "ALPHA-M9"}),
 }
 

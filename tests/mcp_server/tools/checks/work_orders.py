@@ -55,6 +55,9 @@ PRECONDITIONS: dict[tuple[str, str], Case] = {
         "precondition", "machine_id", schedule(machine_id="MC-104", task_id="PM-MC104-02")
     ),
     ("schedule_maintenance", "_work_is_described"): Case("validation", "kind", schedule(task_id=None)),
+    ("schedule_maintenance", "_is_no_daily_check"): Case(
+        "precondition", "task_id", schedule(task_id="PM-MC101-01", start="2026-11-22T08:00:00-06:00")
+    ),
     ("schedule_maintenance", "_task_has_no_open_order"): Case(
         "conflict",
         "task_id",
@@ -95,19 +98,19 @@ PRECONDITIONS: dict[tuple[str, str], Case] = {
 }
 
 RESULT_CHECKS: dict[tuple[str, str], Case] = {
-    ("schedule_maintenance", "_is_found_at_its_time"): Case(
+    ("schedule_maintenance", "is_found_at_its_time"): Case(
         "verification_failed", "start", schedule(), run=answering(earlier)
     ),
-    ("schedule_maintenance", "_window_is_right"): Case(
+    ("schedule_maintenance", "window_is_right"): Case(
         "verification_failed", "in_window", schedule(), run=answering(lambda _: {"in_window": False})
     ),
-    ("reschedule_maintenance", "_is_found_at_its_time"): Case(
+    ("reschedule_maintenance", "is_found_at_its_time"): Case(
         "verification_failed", "start", move(), run=answering(earlier)
     ),
-    ("reschedule_maintenance", "_window_is_right"): Case(
+    ("reschedule_maintenance", "window_is_right"): Case(
         "verification_failed", "in_window", move(), run=answering(lambda _: {"in_window": True})
     ),
-    ("cancel_maintenance", "_is_planned_no_more"): Case(
+    ("cancel_maintenance", "is_planned_no_more"): Case(
         "verification_failed", "state", cancel(), run=answering(another_one)
     ),
 }

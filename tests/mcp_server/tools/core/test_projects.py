@@ -154,6 +154,22 @@ async def test_workstations_come_with_their_machines(tmp_path: Path):
         assert answer["items"][0]["cycle_time_s"] == 42.9
 
 
+@pytest.mark.parametrize("operation", ["op20", "OP21"])
+async def test_an_operation_without_specifications_is_no_empty_list(tmp_path: Path, operation: str):
+    async with sample_plant(tmp_path) as plant:
+        failure = await plant.refused("get_specs", ALPHA | {"operation": operation})
+        assert (failure.code, failure.field) == ("not_found", "operation")
+        assert "OP20" in failure.alternatives
+        assert (await plant.call("get_specs", ALPHA | {"operation": "OP20"}))["total"] == 5
+
+
+async def test_a_line_that_is_not_there_is_no_empty_list(tmp_path: Path):
+    async with sample_plant(tmp_path) as plant:
+        failure = await plant.refused("get_workstations", ALPHA | {"line": "ALPHA-A9"})
+        assert (failure.code, failure.field) == ("not_found", "line")
+        assert "ALPHA-A1" in failure.alternatives
+
+
 async def test_a_workstation_names_its_procedure_and_says_when_none_is_released(tmp_path: Path):
     async with sample_plant(tmp_path) as plant:
         answer = await plant.call("get_workstations", ALPHA)

@@ -185,3 +185,13 @@ async def test_the_pages_of_a_list_come_one_after_the_other(tmp_path: Path):
                 break
             cursor = {"cursor": page["next_cursor"]}
     assert found == [item["id"] for item in whole["items"]]
+
+
+async def test_what_does_not_fit_together_in_a_report_is_told(tmp_path: Path):
+    odd = report(machine_id="MC-104", workstation="ALPHA-OP80", detected_at="2025-11-22T08:00:00Z")
+    async with sample_plant(tmp_path) as plant:
+        assert (await plant.call("log_issue", odd))["warnings"] == [
+            "detected_at is 365 days ago: check the date.",
+            "MC-104 is decommissioned: check machine_id.",
+            "MC-104 stands at ALPHA-OP20, not at ALPHA-OP80.",
+        ]

@@ -1,11 +1,11 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mcp_server.clock import Clock
-from mcp_server.domain.records import DocumentState
+from mcp_server.domain.records import DocumentState, Issue
 from tests.support.issue_steps import STEPS, a_plan_that_controls, closing, issue_after, step
 from tests.support.sample_plant import AS_OF, SamplePlant, sample_plant
 
@@ -174,6 +174,18 @@ async def test_recording_a_section_again_says_what_it_replaces(tmp_path: Path):
         answer = await plant.call("update_issue", step("containment", record["id"], 3, by="E105", text="All shifts."))
         assert answer["warnings"] == ["This replaces the containment of E110."]
         assert answer["record"]["containment"]["first_at"] == "2026-11-22T12:00:00Z"
+
+
+async def test_the_day_of_the_close_is_that_of_the_site(tmp_path: Path):
+    """Closing is due at 03:00 UTC, which is the evening before in Lakeside."""
+    async with sample_plant(tmp_path) as plant:
+        record = await issue_after(plant, *tuple(STEPS)[:3])
+        async with plant.backend.unit_of_work() as unit:
+            issue = await unit.get(Issue, record["id"])
+            assert issue is not None
+            await unit.replace(issue.model_copy(update={"close_due_at": datetime(2027, 1, 6, 3, tzinfo=UTC)}))
+        answer = await plant.call("update_issue", step("action", record["id"], 4, due_on="2027-01-06"))
+        assert answer["warnings"] == ["A1 is due after the day the issue should be closed, 2027-01-05."]
 
 
 @pytest.mark.parametrize(("due_on", "late"), [("2027-01-06", False), ("2027-01-07", True)])

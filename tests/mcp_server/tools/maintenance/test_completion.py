@@ -207,3 +207,31 @@ async def test_a_dry_run_completes_nothing(tmp_path: Path):
         answer = await plant.call("complete_maintenance", CONDENSER | {"dry_run": True})
         assert (answer["dry_run"], answer["next_due_on"]) == (True, "2027-05-23")
         assert plant.counts() == before
+
+
+async def test_work_on_a_shared_machine_is_done_on_the_day_at_its_site(tmp_path: Path):
+    """Half past midnight in Brno is the evening before in Lakeside, where the chiller stands."""
+    async with sample_plant(tmp_path) as plant:
+        at_night = CONDENSER | {"project": "GAMMA", "completed_at": "2026-11-22T00:30:00+01:00"}
+        answer = await plant.call("complete_maintenance", at_night)
+        (record,) = history_of(plant, "WO-0004")
+        assert record["completed_on"] == "2026-11-21"
+        assert answer["next_due_on"] == (date(2026, 11, 21) + timedelta(days=182)).isoformat()
+
+
+async def test_minutes_that_cannot_be_meant_are_pointed_out(tmp_path: Path):
+    """WO-0003 was ordered four days ago, for 240 min."""
+    async with sample_plant(tmp_path) as plant:
+        answer = await plant.call("complete_maintenance", complete(labor_min=2401, downtime_min=14400))
+        assert answer["warnings"][:2] == [
+            "labor_min 2401 is over 10 times the 240 min planned. Check it.",
+            "downtime_min 14400 is 10.0 days, longer than the order exists. Check it.",
+        ]
+
+
+async def test_the_gap_that_early_work_leaves_is_pointed_out(tmp_path: Path):
+    early = schedule(start="2026-11-22T08:00:00-06:00", override_reason="The line stands.")
+    answer = await done_on(tmp_path, early, date(2026, 11, 23))
+    assert (answer["in_window"], answer["next_due_on"]) == (False, "2026-12-05")
+    gap = "PM-MC101-02 was done early and is next due 12 days later, not 7: plan one between."
+    assert gap in answer["warnings"]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mcp_server.backends.base import Query
+from mcp_server.clock import Clock
 from mcp_server.domain.maintenance.kpis import due_with_window, pm_compliance
 from mcp_server.domain.records import CalendarKind, MaintenanceRecord, PlantDay, PmTask, TaktInputs
 from tests.mcp_server.tools.checks.maintenance_reports import QUARTER
@@ -239,3 +240,27 @@ async def test_the_sample_plants_own_figure_is_that_of_calendar_work_which_was_d
         figure = pm_compliance(due, still_open=0)
         assert (figure.numerator, figure.denominator) == (185, 204)
         assert figure.value == pytest.approx(0.907, abs=5e-4)
+
+
+async def test_neither_daily_checks_nor_drafts_count_as_work_left_undone(tmp_path: Path):
+    """A week later nobody has recorded a daily check, and a draft plan asks for nothing."""
+    draft = {
+        "machine_id": "MC-101",
+        "tasks": [
+            {"title": "Grease", "every": 1, "unit": "d", "est_min": 5, "skill": "mechanical", "loto": False}
+            | {"first_due": "2026-11-23"}
+        ],
+    }
+    asked = {"machine_id": "MC-101", "from_on": "2026-11-01", "to_on": "2026-11-27"}
+    async with sample_plant(tmp_path) as plant:
+        await plant.call("create_pm_plan", ALPHA | draft)
+    async with sample_plant(tmp_path, clock=Clock(date(2026, 11, 27))) as plant:
+        assert (await plant.call("get_maintenance_kpis", ALPHA | asked))["still_open"] == 0
+
+
+async def test_a_line_is_known_in_small_letters_too(tmp_path: Path):
+    async with sample_plant(tmp_path) as plant:
+        one, other = [
+            await plant.call("get_maintenance_kpis", QUARTER | {"line": line}) for line in ("alpha-m1", "ALPHA-M1")
+        ]
+        assert one["machines"] == other["machines"] > 0

@@ -218,3 +218,11 @@ async def test_an_unknown_machine_or_person_is_refused(plant: SamplePlant, field
 async def test_shared_machines_are_on_every_projects_list(plant: SamplePlant):
     assert "PM-CF411-01" in await upcoming(plant, project="BETA")
     assert not {i["project"] for i in (await upcoming(plant, project="BETA")).values()} - {"BETA", "SHARED"}
+
+
+async def test_work_on_a_shared_machine_is_due_on_the_day_at_its_site(plant: SamplePlant):
+    """Three in the morning in Brno is the evening before in Lakeside, where the compressor stands."""
+    async with plant.backend.unit_of_work() as unit:
+        await unit.insert(order(project="SHARED", machine_id="AC-401", start=datetime(2026, 12, 10, 2, tzinfo=UTC)))
+    for project in ("ALPHA", "GAMMA"):
+        assert (await upcoming(plant, project=project))["WO-0900"]["due_on"] == "2026-12-09"

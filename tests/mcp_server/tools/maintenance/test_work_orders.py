@@ -370,3 +370,78 @@ async def test_a_plan_that_is_past_its_day_cannot_be_moved_back(tmp_path: Path):
     async with sample_plant(tmp_path, clock=Clock(AS_OF + timedelta(days=5))) as plant:
         failure = await plant.refused("reschedule_maintenance", move())
         assert (failure.field, "complete_maintenance" in failure.suggestion) == ("new_start", True)
+
+
+async def test_a_shared_machine_is_judged_by_its_site_whichever_project_asks(tmp_path: Path):
+    """AC-401 stands in Lakeside: 15:30 in Brno is 08:30 there, and shift B is not at work."""
+    work = OTHER_WORK | {"machine_id": "AC-401", "duration_min": 30, "skill": "electrical", "technician_id": "E103"}
+    async with sample_plant(tmp_path) as plant:
+        early = schedule(project="GAMMA", start="2026-12-08T15:30:00+01:00", **work)
+        failure = await plant.refused("schedule_maintenance", early)
+        assert (failure.field, "2026-12-08T14:00-06:00" in failure.suggestion) == ("start", True)
+        for project in ("ALPHA", "BETA", "GAMMA"):
+            frozen = schedule(project=project, start="2026-12-12T22:30:00+01:00", **work)
+            failure = await plant.refused("schedule_maintenance", frozen)
+            assert "audit build" in failure.message
+
+
+async def test_a_machine_whose_place_is_not_on_record_is_taken_to_be_where_the_project_is(tmp_path: Path):
+    work = OTHER_WORK | {"machine_id": "AC-401", "duration_min": 30, "skill": "electrical", "technician_id": "E103"}
+    async with sample_plant(tmp_path) as plant:
+        async with plant.backend.unit_of_work() as unit:
+            compressor = await unit.get(Machine, "AC-401")
+            assert compressor is not None
+            await unit.replace(compressor.model_copy(update={"workstation": "NOWHERE"}))
+        late = schedule(project="GAMMA", start="2026-12-08T15:30:00+01:00", **work)
+        assert (await plant.call("schedule_maintenance", late))["status"] == "created"
+
+
+async def test_a_day_off_of_several_projects_is_told_once(tmp_path: Path):
+    work = OTHER_WORK | {"machine_id": "AC-401", "duration_min": 30, "technician_id": None}
+    async with sample_plant(tmp_path) as plant:
+        answer = await plant.call("schedule_maintenance", schedule(start="2026-11-25T08:00:00-06:00", **work))
+        assert [text for text in answer["warnings"] if "holiday" in text] == [
+            "Lakeside plant holiday (holiday): production stands still, a good time for the work."
+        ]
+
+
+async def test_a_daily_check_is_a_checklist_and_no_work_order(tmp_path: Path):
+    async with sample_plant(tmp_path) as plant:
+        daily = schedule(task_id="PM-MC101-01", start="2026-11-22T08:00:00-06:00")
+        failure = await plant.refused("schedule_maintenance", daily)
+        assert (failure.field, "daily check" in failure.message) == ("task_id", True)
+
+
+async def test_a_skill_that_nobody_holds_is_told(tmp_path: Path):
+    async with sample_plant(tmp_path) as plant:
+        misspelled = await plant.call("schedule_maintenance", COVER | {"skill": "mechanicl"})
+        assert "Nobody of ALPHA holds mechanicl: check the skill, or get somebody." in misspelled["warnings"]
+        held = await plant.call(
+            "schedule_maintenance", COVER | {"skill": "mechanical", "start": "2026-11-30T08:00:00-06:00"}
+        )
+        assert "warnings" not in held
+
+
+@pytest.mark.parametrize(
+    ("technician", "told"),
+    [
+        ("E101", ["E101's training on LOTO-MC-NHX counts until 2026-10-22: train again before the work."]),
+        ("E103", []),
+    ],
+)
+async def test_lockout_training_that_has_lapsed_is_told(tmp_path: Path, technician: str, told: list[str]):
+    locked = COVER | {"loto": True, "skill": "electrical", "technician_id": technician, "override_reason": "Urgent."}
+    async with sample_plant(tmp_path) as plant:
+        answer = await plant.call("schedule_maintenance", locked)
+        assert [text for text in answer["warnings"] if "training" in text] == told
+        unlocked = locked | {"loto": False, "start": "2026-11-30T08:00:00-06:00"}
+        answer = await plant.call("schedule_maintenance", unlocked)
+        assert not any("training" in text for text in answer.get("warnings", ()))
+
+
+async def test_what_a_planner_should_look_at_twice_is_told(tmp_path: Path):
+    async with sample_plant(tmp_path) as plant:
+        new = COVER | {"project": "BETA", "machine_id": "MC-203"}
+        assert "still being commissioned" in (await plant.call("schedule_maintenance", new))["warnings"][0]
+        wrong_year = COVER | {"start": "2062-11-27T08:00:00-06:00"}
+        assert "check the year" in (await plant.call("schedule_maintenance", wrong_year))["warnings"][0]

@@ -1,7 +1,7 @@
 """The decisions about documents of every kind: who signs, what a person confirms, and what is in force afterwards."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -257,6 +257,18 @@ async def test_a_plan_with_uncovered_special_characteristics_is_not_approved(tmp
         assert "SP-002, SP-003, SP-004, SP-005, SP-007, SP-009" in failure.message
         assert len(failure.also) == 6
         assert "update_quality_plan" in failure.suggestion
+
+
+async def test_who_signs_a_plan_is_told_what_did_not_stop_it(tmp_path: Path):
+    async with sample_plant(tmp_path) as plant:
+        which = await a_plan(SUBMITTED)(plant)
+        await change_stored(plant, Gauge, "HT-422", grr_pct=14.0, cal_due=date(2026, 11, 1))
+        answer = await plant.call("approve_document", decide("approve", "E113", **which))
+        overdue, conditional = answer["warnings"]
+        assert overdue == "rows[0].gauge_id: HT-422 is overdue for calibration since 2026-11-01."
+        assert "rows[0].gauge_id: HT-422 has a gauge R&R of 14 % of tolerance" in conditional
+        released = await confirmed(plant, decide("release", "E112", **which))
+        assert released["warnings"] == answer["warnings"]
 
 
 async def test_a_plan_whose_gauge_or_machine_has_changed_since_is_not_released(tmp_path: Path):

@@ -187,6 +187,12 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str, str]] = {
         "one of the two",
     ),
     "a copy left as it is": (change(copy_rows=[0]), "precondition", "copy_rows[0]", "Remove one"),
+    "a row cut loose from its specification": (
+        change() | {"changes": [{"row": 0, "field": "spec_id"}]},
+        "precondition",
+        "changes[0].value",
+        "Give spec_id SP-008",
+    ),
     "a retired machine": (change((0, "machine_id", "MC-104")), "precondition", "changes[0].value", "At ALPHA-OP20"),
     "a specification of another part": (
         change((0, "spec_id", "SP-001")),

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from mcp_server.domain.records import PlanRow, QualityPlan, document_key
+from mcp_server.domain.records import Material, PlanRow, QualityPlan, document_key
 from mcp_server.errors import VerificationFailed
 from tests.mcp_server.tools.checks.quality import CASTING, a_draft, change
 from tests.support.sample_plant import TOOLS, control_plan, plan_row, sample_plant
@@ -120,6 +120,15 @@ FIELDS_AND_WAYS_OUT = {
         "material_id",
         "ALPHA has",
         None,
+    ),
+    "a specified characteristic without its specification": (
+        control_plan(
+            plan_row(None, characteristic="piston bore diameter", operation="op20", kind="product", lsl=56, usl=58)
+        ),
+        "precondition",
+        "rows[0].spec_id",
+        "Give spec_id SP-001",
+        ("SP-001",),
     ),
     "an obsolete material": (
         control_plan(material_id="HSG-FC57-C"),
@@ -382,3 +391,20 @@ async def test_a_plan_needs_review_when_it_was_asked_for_or_something_special_is
             assert plan is not None
             await unit.replace(plan.model_copy(update={"review_reason": "ISS-0012 was closed"}))
         assert which["plan_id"] in await due()
+
+
+async def test_a_plan_needs_review_when_its_material_got_a_new_revision(tmp_path: Path):
+    async with sample_plant(tmp_path) as plant:
+        which = await a_draft(plant)
+        asked = {"project": "ALPHA", "material_id": "CST-FC57"}
+        before = await plant.call("get_quality_plans", asked)
+        assert (before["items"][0]["needs_review"], "warnings" in before) == (False, False)
+        async with plant.backend.unit_of_work() as unit:
+            material = await unit.get(Material, "CST-FC57")
+            assert material is not None
+            await unit.replace(material.model_copy(update={"revision": "D"}))
+        after = await plant.call("get_quality_plans", asked)
+        assert after["items"][0]["needs_review"]
+        assert after["warnings"] == [
+            f"{which['plan_id']} revision 1 is for CST-FC57 revision C; the material is at revision D now."
+        ]
