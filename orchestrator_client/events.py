@@ -36,7 +36,10 @@ class ToolStarted:
 
 @dataclass(frozen=True, slots=True)
 class ToolFinished:
-    """How a tool call ended; `message` is its error, if it failed. `goal` marks the tools that are the task's aim."""
+    """How a tool call ended; `message` is its error, if it failed. `goal` marks the tools that are the task's aim.
+
+    `awaits_person`: nothing went wrong, the server wants a person's agreement first.
+    """
 
     tool: str
     ok: bool
@@ -45,6 +48,7 @@ class ToolFinished:
     replayed: bool
     message: str
     answer: dict[str, Any] | None
+    awaits_person: bool = False
 
 
 @dataclass(frozen=True, slots=True)

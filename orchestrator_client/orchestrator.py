@@ -292,10 +292,14 @@ class Orchestrator:
 
 
 def _facts(evidence: tuple[Evidence, ...]) -> dict[str, str]:
-    """Plain facts of the evidenced calls, for suggestions: arguments, then the record they made; the latest wins."""
+    """Plain facts of the evidenced calls, for suggestions: arguments, then the record they made; the latest wins.
+
+    The project stays the one that was worked in: a record that all projects share has another.
+    """
     facts: dict[str, str] = {}
     for item in evidence:
-        for source in (item.arguments, as_object(item.answer.get("record"))):
+        project = {name: item.arguments[name] for name in ("project",) if name in item.arguments}
+        for source in (item.arguments, as_object(item.answer.get("record")), project):
             facts |= {name: value for name, value in source.items() if isinstance(value, str)}
     return facts
 

@@ -263,6 +263,7 @@ class AgentRun:
             replayed=outcome.replayed,
             message=_told(outcome.error) if outcome.error else "",
             answer=outcome.block.structured,
+            awaits_person=outcome.error is not None and outcome.error.code == DEMAND_CODE,
         )
 
     def _reads(self, tool: str) -> bool:

@@ -30,11 +30,13 @@ class TurnView:
         self._console = console
         self._found: dict[str, Any] = {}
         self._in_text = False
+        self._refused: ToolFinished | None = None
         self._status: Status | None = None
         self._busy("thinking")
 
     def __call__(self, event: TurnEvent) -> None:
         self._idle()
+        self._tell_refusal(event.text if isinstance(event, TextPiece) else "")
         match event:
             case TextPiece(text):
                 self._console.out(plain(text), end="", highlight=False)
@@ -56,6 +58,7 @@ class TurnView:
     def end(self, turn: Turn) -> None:
         """Close the turn: completion and suggestions."""
         self._idle()
+        self._tell_refusal()
         self._break()
         if turn.repeated:
             self._console.print(plain(turn.reply), highlight=False, markup=False)
@@ -70,17 +73,28 @@ class TurnView:
 
     def abort(self) -> None:
         self._idle()
+        self._tell_refusal()
         self._break()
 
     def _tool(self, event: ToolFinished) -> None:
+        if event.awaits_person:
+            self._line(f"  ? {harmless(event.tool)}: {harmless(event.message)}")
+            return
         if not event.ok:
-            self._line(f"[red]  ✗ {harmless(event.tool)}: {harmless(event.message)}[/red]")
+            self._refused = event
             return
         answer = event.answer or {}
         how = " (dry run)" if answer.get("dry_run") else " (already done before)" if event.replayed else ""
         self._line(f"[dim]  ✓ {harmless(event.tool)}{how}[/dim]")
         if event.goal and not answer.get("dry_run"):
             self._found = answer  # the last one is what the task was about; those before it were look-ups
+
+    def _tell_refusal(self, text: str = "") -> None:
+        """The refused call before this text; its words only if the text does not say them."""
+        refused, self._refused = self._refused, None
+        if refused is not None:
+            words = "" if refused.message in text else f": {harmless(refused.message)}"
+            self._line(f"[red]  ✗ {harmless(refused.tool)}{words}[/red]")
 
     def _line(self, markup: str) -> None:
         self._break()

@@ -1,4 +1,4 @@
-"""Maintenance, procedures and issues without any key, typed line by line, with what goes wrong on the way."""
+"""Maintenance, quality, procedures and issues without any key, typed line by line, with what goes wrong on the way."""
 
 from typing import Any
 
@@ -201,3 +201,93 @@ def test_a_document_in_force_is_withdrawn_only_after_the_second_yes(programs: Pr
 
     assert "Updated: CP-A-01" in agreed.stdout
     assert record(programs, "quality_plan", "CP-A-01")["state"] == "withdrawn"
+
+
+def test_a_work_order_is_reported_done_and_the_mean_time_between_failures_told(programs: Programs):
+    done = programs.client(
+        "chat",
+        typed=lines(
+            "/project ALPHA",
+            "WO-0004 is done",
+            "2026-11-20 16:00",
+            "110",
+            "60",
+            "Condenser cleaned, no leak found",
+            "-",
+            "yes",
+            "SPR-BALLBAR-OIL",
+            "1",
+            "no",
+            "-",
+            "yes",
+            "yes",
+            "MTBF of LT-131",
+            "2026-05-01",
+            "2026-06-30",
+        ),
+    )
+
+    assert "Add a part used? (yes / no)" in done.stdout
+    assert "Updated: WO-0004 Half-year condenser & refrigerant leak check." in done.stdout
+    assert "What maintenance is due for ALPHA?" in done.stdout
+    assert "MTBF: none, no failures in 615 h. Operating hours / failures." in done.stdout
+    assert "PM compliance: 100.0 % (2 / 2). Preventive work due" in done.stdout
+    order = record(programs, "work_order", "WO-0004")
+    assert (order["state"], order["revision"]) == ("done", 2)
+
+
+def test_readings_far_outside_are_asked_again_before_they_are_recorded(programs: Programs):
+    done = programs.client(
+        "chat",
+        typed=lines(
+            "/project ALPHA",
+            "record readings for the piston bore of lot LOT-HSG-006",
+            "-",
+            "SP-001",
+            "5.701, 57.02",
+            "Faye",
+            "-",
+            "57.01, 57.02",
+            "yes",
+        ),
+    )
+
+    refusal = "5.701 is more than ten tolerances outside the limits of Piston bore diameter in mm"
+    assert " ".join(done.stdout.split()).count(refusal) == 1
+    assert "To keep it, answer confirm_outliers: yes." in done.stdout
+    assert "Created: IR-0001" in done.stdout
+    result = record(programs, "inspection_result", "IR-0001")
+    assert (result["readings"], result["verdict"]) == ([57.01, 57.02], "accept")
+
+
+def test_a_plan_and_a_procedure_are_changed_part_by_part(programs: Programs):
+    done = programs.client(
+        "chat",
+        typed=lines(
+            "/project ALPHA",
+            "change the customer of CP-A-03",
+            "The customer has a new name",
+            "yes",
+            "-",
+            "customer",
+            "Northline Motors",
+            "no",
+            "?",
+            "yes",
+            "change the scope of SOP-A-010",
+            "Both shifts work by it",
+            "yes",
+            "scoop",
+            "scope",
+            "OP10, both shifts",
+            "no",
+            "no",
+            "yes",
+        ),
+    )
+
+    assert done.stdout.count("the server has checked this and would accept it") == 3
+    assert "'scoop' is not in the list. Did you mean scope?" in done.stdout
+    assert done.stdout.count("Updated: ") == 2
+    assert record(programs, "quality_plan", "CP-A-03")["customer"] == "Northline Motors"
+    assert record(programs, "sop", "SOP-A-010")["scope"] == "OP10, both shifts"

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict
 
@@ -18,6 +18,7 @@ __all__ = [
     "Option",
     "Stage",
     "field_at",
+    "named_values",
     "next_field",
     "pattern_of",
     "value_at",
@@ -125,6 +126,16 @@ def pattern_of(path: str) -> str:
     return re.sub(r"\[\d+\]", "[]", path)
 
 
+def named_values(field: Field, goal: Goal) -> list[str]:
+    """The words that other fields wait for in this one: what it may be, where its schema does not list them."""
+    parent, _, name = pattern_of(field.path).rpartition(".")
+    if field.schema.get("type") != "string":
+        return []
+    waited = (ask.when.get(name) for ask in goal.ask if ask.when and ask.path.rpartition(".")[0] == parent)
+    words = (word for wanted in waited for word in _listed(wanted))
+    return list(dict.fromkeys(word for word in words if isinstance(word, str)))
+
+
 def value_at(values: Any, path: str) -> Any:  # noqa: ANN401 - JSON of any shape
     """The value at a path, or None."""
     for name, index in _STEP.findall(path):
@@ -170,6 +181,13 @@ def _fits(when: dict[str, Any], siblings: Any) -> bool:  # noqa: ANN401 - JSON o
         given.get(name) in value if isinstance(value, tuple) else given.get(name) == value
         for name, value in when.items()
     )
+
+
+def _listed(wanted: Any) -> tuple[Any, ...]:  # noqa: ANN401 - JSON of any shape
+    """What a condition waits for: one value, or a tuple of them."""
+    if not isinstance(wanted, tuple):
+        return (wanted,)
+    return cast("tuple[Any, ...]", wanted)  # isinstance leaves its type argument unknown
 
 
 def _open_fields(form: Form, goal: Goal, schema: dict[str, Any], prefix: str) -> Iterator[Field]:

@@ -6,33 +6,32 @@ from typing import Any
 
 from orchestrator_client.context.task_context import filled_in
 from orchestrator_client.dialogue.confirmation import CONFIRMATION, YES
-from orchestrator_client.dialogue.json_values import as_list, as_object, objects_in
+from orchestrator_client.dialogue.json_values import as_list, as_object
 from orchestrator_client.dialogue.messages import ToolResultBlock
 from orchestrator_client.models.guided.answers import (
     NO,
     SKIP,
     Problem,
-    folded,
     read_answer,
     read_choice,
     word,
 )
+from orchestrator_client.models.guided.choices import choices_in, guess, options_of, same_as_before
 from orchestrator_client.models.guided.form import (
     Field,
     Form,
     Option,
-    field_at,
     next_field,
     value_at,
     with_value,
     without_idle,
 )
-from orchestrator_client.models.guided.mentions import is_mentioned, is_said
+from orchestrator_client.models.guided.objections import kept_with, objection
 from orchestrator_client.models.guided.schema import simplified
 from orchestrator_client.models.guided.similarity import rank
 from orchestrator_client.models.guided.times import Here
-from orchestrator_client.models.guided.wording import finished, lines_of, noted, question, summary
-from orchestrator_client.models.protocol import AgentBrief, ChoiceSource, Goal, ToolSpec
+from orchestrator_client.models.guided.wording import finished, lines_of, question, summary
+from orchestrator_client.models.protocol import AgentBrief, Goal, ToolSpec
 
 __all__ = ["Call", "Done", "Interview", "Say", "Step"]
 
@@ -109,7 +108,7 @@ class Interview:
         answer = result.structured or {}
         match form.stage:
             case "check" | "call" if result.is_error:
-                return self._objected(form, _error(result))
+                return self._objected(form, result)
             case "check":
                 warnings = tuple(map(str, as_list(answer.get("warnings"))))
                 return self._confirm(form.but(checked=True, warnings=warnings))
@@ -129,16 +128,17 @@ class Interview:
             arguments = filled_in(field.choice.arguments, form.values)
             if arguments is not None:
                 return self._call(form, field.choice.tool, self._most_items(field.choice.tool, arguments))
-        guess = None if field.path in form.guessed else self._guess(form, field)
-        if guess is not None:
-            filled = self._filled(form, field, guess)
+        options = self._options(form, field)
+        taken = None if field.path in form.guessed else guess(form, field, options, self._brief.known)
+        if taken is not None:
+            filled = self._filled(form, field, taken)
             return self._proceed(filled.but(guessed=(*form.guessed, field.path), looked_up=None))
         if field.quiet:
             return self._proceed(form.but(skipped=(*form.skipped, field.path), looked_up=None))
         return self._ask(form, field)
 
     def _ask(self, form: Form, field: Field) -> Say:
-        return Say(form, question(form, field, self._options(form, field), self._default(form, field)))
+        return Say(form, question(form, field, self._options(form, field), same_as_before(form, field)))
 
     def agreed(self, form: Form, code: str) -> Step:
         """The person agreed to what the server said will happen."""
@@ -156,10 +156,12 @@ class Interview:
             return self._ask(form, field)
         if field.more:
             return self._more_or_not(form, field, word(text))
-        name, colon, reason = text.partition(":")
-        if colon and name.strip() in form.offered and reason.strip():
-            return self._kept(form, field, name.strip(), reason.strip())
-        default = self._default(form, field)
+        kept = kept_with(form, self._schema(form), field.path, text)
+        if isinstance(kept, Problem):
+            return Say(form, kept.text)
+        if kept is not None:
+            return self._proceed(form.but(values=kept, offered=(), asking=None, looked_up=None))
+        default = same_as_before(form, field)
         if text.strip() in {"", "="} and default is not None:
             value = default
         elif word(text) in {*SKIP, ""} and not field.required:
@@ -170,11 +172,6 @@ class Interview:
         if isinstance(value, Problem):
             return Say(form, f"{value.text} (? shows the question again)")
         return self._proceed(self._filled(form, field, value).but(asking=None, looked_up=None))
-
-    def _kept(self, form: Form, field: Field, name: str, reason: str) -> Step:
-        """The refused value stays, with the reason the server wants for it."""
-        values = with_value(with_value(form.values, field.path, form.refused), name, reason)
-        return self._proceed(form.but(values=values, offered=(), asking=None, looked_up=None))
 
     def _filled(self, form: Form, field: Field, value: Any) -> Form:  # noqa: ANN401 - a value of any field
         """The form with this answer, without what hung on another, and with what comes along with it."""
@@ -198,6 +195,8 @@ class Interview:
     def _decided(self, form: Form, text: str) -> Step:
         """An answer to the summary: yes, no, another item, or the line to change."""
         lines = lines_of(form)
+        if text == "?":
+            return Say(form, summary(form, self._title(form)))
         if word(text) in YES:
             return self._check_or_call(form, confirmed=form.stage == "confirm")
         if text.isdecimal() and 1 <= int(text) <= len(lines):
@@ -215,29 +214,13 @@ class Interview:
         form = form.but(stage="change", problem=problem, asking=None)
         return Say(form, summary(form, self._title(form)))
 
-    def _objected(self, form: Form, error: dict[str, Any]) -> Step:
+    def _objected(self, form: Form, result: ToolResultBlock) -> Step:
         """The server refused: ask for the field it names again, or let the person choose what to change."""
-        said = " ".join(filter(None, (str(error.get(part) or "") for part in ("message", "suggestion"))))
-        near = [name for name in map(str, as_list(error.get("alternatives"))) if name not in said]
-        lines = [said or "The tool failed.", *(f"  - {also}" for also in as_list(error.get("also")))]
-        if near:
-            lines[0] += f" Close to it: {', '.join(near)}."
-        path = str(error.get("field") or "")
-        offered = self._named_in(said, form, path)
-        lines += [f"To keep it, answer {name}: and your words." for name in offered]
-        text = "\n".join(lines)
-        if path and field_at(path, self._goal(form), self._schema(form)) is not None:
-            return self._reopen(form.but(offered=offered, refused=value_at(form.values, path)), path, text)
-        return self._change(form, text)
-
-    def _named_in(self, text: str, form: Form, path: str) -> tuple[str, ...]:
-        """Optional texts that the server asks for in its answer, such as a reason."""
-        parts = as_object(self._schema(form).get("properties"))
-        return tuple(
-            name
-            for name, part in parts.items()
-            if "_" in name and name in text and name != path and form.values.get(name) is None and _is_text(part)
-        )
+        found = objection(form, self._goal(form), self._schema(form), result)
+        if found.path is None:
+            return self._change(form, found.text)
+        form = form.but(offered=found.offered, refused=value_at(form.values, found.path))
+        return self._reopen(form, found.path, found.text)
 
     def _reopen(self, form: Form, path: str, problem: str) -> Step:
         return self._proceed(
@@ -269,49 +252,11 @@ class Interview:
         choice = None if field is None else field.choice
         if choice is None:
             return self._proceed(form.but(looked_up=()))
-        answer = result.structured or {}
-        items = objects_in(answer.get("items", [answer]))
-        options = tuple(_option(item, choice) for item in items if _kept(item, choice))
-        total = answer.get("total")
-        partial = bool(answer.get("next_cursor")) or (isinstance(total, int) and total > len(items))
+        options, partial = choices_in(result.structured or {}, choice)
         return self._proceed(form.but(looked_up=options, partial=partial))
 
-    def _guess(self, form: Form, field: Field) -> Any:  # noqa: ANN401 - a value of any field
-        """A value that needs no question: the only one there is, named in the opening message, or known before."""
-        if field.choice is not None and not field.choice.ask:
-            return form.looked_up[0].value if form.looked_up and len(form.looked_up) == 1 else None
-        if "[" in field.path:
-            return None
-        if field.schema.get("type") == "boolean":
-            return True if field.quiet and is_said(form.opening, field.name.removesuffix("_only")) else None
-        options = self._options(form, field)
-        said = [
-            option.value
-            for option in options
-            if is_mentioned(form.opening, field=field.name, value=str(option.value), label=option.label)
-        ]
-        if field.schema.get("type") == "array":
-            return said or None
-        known = self._brief.known.get(field.path)
-        if said or known is None:
-            return said[0] if len(said) == 1 else None
-        asked = folded(str(known))
-        fitting = [o.value for o in options if asked in {folded(str(o.value)), folded(o.label)}]
-        return fitting[0] if fitting else None if options else known
-
     def _options(self, form: Form, field: Field) -> tuple[Option, ...]:
-        if field.choice is not None:
-            return form.looked_up or ()
-        schema = field.schema if field.schema.get("type") != "array" else as_object(field.schema.get("items"))
-        return tuple(Option(value=value) for value in as_list(schema.get("enum")))
-
-    def _default(self, form: Form, field: Field) -> Any:  # noqa: ANN401 - a value of any field
-        """In a later item of a list, the same as in the item before, unless the field is what tells items apart."""
-        if field.choice is not None or not field.path.partition("]")[2] or field.tells_apart or not field.required:
-            return None
-        head, _, rest = field.path.partition("[")
-        index, _, tail = rest.partition("]")
-        return value_at(form.values, f"{head}[{int(index) - 1}]{tail}") if int(index) > 0 else None
+        return options_of(form, field, self._goal(form))
 
     def _open_field(self, form: Form) -> Field | None:
         return next_field(form, self._goal(form), self._schema(form))
@@ -343,24 +288,3 @@ class Interview:
 
     def _title(self, form: Form) -> str:
         return (form.goal or "").replace("_", " ").capitalize()
-
-
-def _is_text(part: dict[str, Any]) -> bool:
-    return part.get("type") == "string" and "enum" not in part and "format" not in part
-
-
-def _error(result: ToolResultBlock) -> dict[str, Any]:
-    return as_object((result.structured or {}).get("error")) or {"message": result.content[:500]}
-
-
-def _option(item: dict[str, Any], choice: ChoiceSource) -> Option:
-    return Option(
-        value=item[choice.value],
-        label=str(item.get(choice.label, "")) if choice.label else "",
-        note=", ".join(filter(None, (noted(name, item.get(name)) for name in choice.notes))),
-        time_zone=item.get(choice.time_zone) if choice.time_zone else None,
-    )
-
-
-def _kept(item: dict[str, Any], choice: ChoiceSource) -> bool:
-    return choice.value in item and all(item.get(name) in values for name, values in choice.where.items())

@@ -17,6 +17,8 @@ _ISO = re.compile(r"^(ISO 8601 )?with offset(; )?", re.IGNORECASE)
 _EXAMPLE = re.compile(r"^e\.g\. \S+$")
 _UNIT = re.compile(r"_(s|min|h|mm|pct)$")
 _UNITS = {"pct": "%"}
+_SHORT_NAMES = re.compile(r"^(mtbf|mttr|pm|kpis)\b", re.IGNORECASE)
+_PLURAL = re.compile(r"s\b")
 _ITEM = re.compile(r"(\w+)\[(\d+)\]\.?")
 
 
@@ -24,7 +26,7 @@ def label_of(path: str) -> str:
     """`rows[1].spec_id` -> `Row 2 · Spec id`."""
     words: list[str] = []
     for name, index in _ITEM.findall(path):
-        words.append(f"{_readable(name).removesuffix('s')} {int(index) + 1}")
+        words.append(f"{_one_of(name)} {int(index) + 1}")
     rest = _ITEM.sub("", path)
     if rest:
         words.append(_readable(rest))
@@ -34,7 +36,7 @@ def label_of(path: str) -> str:
 def question(form: Form, field: Field, options: Sequence[Option], default: Any) -> str:  # noqa: ANN401 - a value of any field
     """The question for one field, with its choices and how to answer."""
     if field.more:
-        item = _readable(field.name).removesuffix("s").lower()
+        item = _one_of(field.name).lower()
         first = not value_at(form.values, field.path.removesuffix("[]"))
         return _with_problem(form, f"{f'Add a {item}' if first else f'Another {item}'}? (yes / no)")
     description = _ISO.sub("", field.schema.get("description", ""))
@@ -67,7 +69,7 @@ def summary(form: Form, title: str) -> str:
     ways = "Answer yes to store it, the number of a line to change it, or no to think again."
     if form.stage == "change":
         ways = "Answer the number of the line to change, or yes to try again."
-    more = "".join(f" add: another {_readable(path).removesuffix('s').lower()}." for path in form.closed_lists[:1])
+    more = "".join(f" add: another {_one_of(path).lower()}." for path in form.closed_lists[:1])
     return "\n".join([head, *numbered, *warnings, f"{ways}{more} /cancel gives it up."])
 
 
@@ -108,11 +110,26 @@ def _short(value: Any) -> str:  # noqa: ANN401 - JSON of any shape
     """A value in one line; nothing for what is not there."""
     if is_list(value):
         return ", ".join(filter(None, map(_short, value)))
+    if is_object(value) and "definition" in value:
+        return _figure(value)
     if is_object(value):
         return ", ".join(f"{_readable(name).lower()} {_short(part)}" for name, part in value.items() if _short(part))
     if value is None:
         return ""
     return said(value)
+
+
+def _figure(figure: dict[str, Any]) -> str:
+    """A key figure: its value or why there is none, what it was made of, and what it means."""
+    value, unit = figure.get("value"), figure.get("unit")
+    made_of = tuple(figure.get(part) for part in ("numerator", "denominator"))
+    if value is None:
+        text = f"none, {figure.get('reason') or 'there is nothing to count'}"
+    else:
+        text = f"{100 * value:.1f} %" if unit == "share" else f"{value:.1f} {unit or ''}".rstrip()
+        if None not in made_of:
+            text += f" ({' / '.join(f'{part:.1f}'.removesuffix('.0') for part in made_of)})"
+    return f"{text}. {figure['definition']}"
 
 
 def said(value: Any) -> str:  # noqa: ANN401 - a plain value
@@ -167,7 +184,13 @@ def _with_problem(form: Form, text: str) -> str:
 def _readable(name: str) -> str:
     bare = pattern_of(name).replace("[]", "")
     words = _UNIT.sub(lambda unit: f" ({_UNITS.get(unit[1], unit[1])})", bare).replace("_", " ").strip()
-    return words[:1].upper() + words[1:]
+    return _SHORT_NAMES.sub(lambda name: name[0].upper(), words[:1].upper() + words[1:])
+
+
+def _one_of(name: str) -> str:
+    """`rows` -> `Row`, `parts_used` -> `Part used`."""
+    words = _readable(name)
+    return words.removesuffix("s") if words.endswith("s") else _PLURAL.sub("", words, count=1)
 
 
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - JSON of any shape

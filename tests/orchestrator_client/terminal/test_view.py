@@ -55,6 +55,10 @@ def test_a_turn_is_shown_as_it_happens() -> None:
     ("event", "line"),
     [
         (finished(ok=False, message="There is no machine X."), "  ✗ log_issue: There is no machine X."),
+        (
+            finished(ok=False, message="it needs your agreement", awaits_person=True),
+            "  ? log_issue: it needs your agreement",
+        ),
         (finished(answer={"dry_run": True, "items": [{"id": "X"}]}), "  ✓ log_issue (dry run)"),
         (finished(replayed=True), "  ✓ log_issue (already done before)"),
         (finished("get_machines", goal=False, answer={"items": [{"id": "X"}]}), "  ✓ get_machines"),
@@ -62,6 +66,15 @@ def test_a_turn_is_shown_as_it_happens() -> None:
 )
 def test_a_tool_call_is_one_line(event: ToolFinished, line: str) -> None:
     assert shown(event).splitlines() == [line]
+
+
+def test_a_refusal_is_told_once_in_words() -> None:
+    refused = finished(ok=False, message="There is no machine X.")
+    repeated = shown(refused, TextPiece("There is no machine X. Which one is it?"))
+    assert repeated.splitlines() == ["  ✗ log_issue", "There is no machine X. Which one is it?"]
+    corrected = shown(refused, TextPiece("Let me look."))
+    assert corrected.splitlines() == ["  ✗ log_issue: There is no machine X.", "Let me look."]
+    assert shown(refused, Note("It ended.")).splitlines() == ["  ✗ log_issue: There is no machine X.", "It ended."]
 
 
 def test_what_the_goal_has_found_is_shown_as_a_table_and_a_look_up_before_it_is_not() -> None:

@@ -6,6 +6,7 @@ from orchestrator_client.models.guided.form import (
     Field,
     Form,
     field_at,
+    named_values,
     next_field,
     pattern_of,
     value_at,
@@ -257,3 +258,14 @@ def test_a_condition_may_name_several_values_or_that_a_field_was_left_out() -> N
         "text": None,
         "kind": None,
     }
+
+
+def test_a_field_may_be_what_other_fields_wait_for_in_it() -> None:
+    goal = Goal(
+        "revise",
+        ask=(AskField("parts[].text", {"part": ("title", "scope")}), AskField("parts[].items", {"part": "ppe"})),
+    )
+    part = Field("parts[0].part", {"type": "string"}, required=True)
+    assert named_values(part, goal) == ["title", "scope", "ppe"]
+    assert named_values(Field("part", {"type": "string"}, required=True), goal) == []
+    assert named_values(Field("parts[0].part", {"type": "integer"}, required=True), goal) == []

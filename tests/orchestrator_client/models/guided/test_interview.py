@@ -7,6 +7,7 @@ import pytest
 
 from orchestrator_client.dialogue.messages import ToolResultBlock
 from orchestrator_client.models.guided.interview import Call, Done, Interview, Say, Step
+from orchestrator_client.models.guided.wording import finished
 from orchestrator_client.models.protocol import AgentBrief, AskField, ChoiceSource, Goal, ToolSpec
 
 ROW: dict[str, Any] = {
@@ -699,3 +700,20 @@ def test_after_a_yes_to_the_server_the_code_is_sent_and_after_a_no_nothing_is() 
     kept = talk.interview.declined(form)
     assert isinstance(kept, Say)
     assert "You did not agree, so nothing was done." in kept.text
+
+
+def test_a_key_figure_is_told_with_its_value_or_why_there_is_none() -> None:
+    rate = {"value": 0.914, "unit": "share", "numerator": 246, "denominator": 269, "definition": "Done in time."}
+    hours = {"value": 1.40, "unit": "h", "definition": "Hours of repair."}
+    none = {
+        "unit": "h",
+        "numerator": 615.27,
+        "denominator": 0,
+        "reason": "no failures",
+        "definition": "Hours / failures.",
+    }
+    assert finished("Kpis", {"pm_compliance": rate, "mttr": hours, "mtbf": none}).splitlines()[1:] == [
+        "  PM compliance: 91.4 % (246 / 269). Done in time.",
+        "  MTTR: 1.4 h. Hours of repair.",
+        "  MTBF: none, no failures. Hours / failures.",
+    ]
