@@ -77,7 +77,8 @@ class Signature(Part):
 
 class Document(Record):
     """A controlled document (ISO 9001 7.5.3). Every stored content is a revision of its own and never changes;
-    only `state` and `signatures` move. A signature therefore names exactly what was signed.
+    only `state` and `signatures` move, and what a decision sets beside them: a procedure's `effective_on`, a plan's
+    `review_reason`. A signature therefore names exactly what was signed.
     """
 
     project: str
