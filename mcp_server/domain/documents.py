@@ -15,6 +15,7 @@ from typing import Literal, TypeVar
 from mcp_server.domain.records import Checklist, Document, DocumentState, Person, PmPlan, QualityPlan, Sop
 
 __all__ = [
+    "EDITABLE",
     "LIVE",
     "OPEN",
     "Decision",
@@ -31,6 +32,9 @@ Decision = Literal["submit", "approve", "reject", "release", "withdraw"]
 
 OPEN = frozenset({DocumentState.DRAFT, DocumentState.IN_REVIEW, DocumentState.APPROVED})
 LIVE = OPEN | {DocumentState.RELEASED}
+
+EDITABLE = frozenset({DocumentState.DRAFT, DocumentState.RELEASED})
+"""What the next revision may be made from: a draft, which it replaces, or what is in force."""
 
 _MOVES: dict[Decision, dict[DocumentState, DocumentState]] = {
     "submit": {DocumentState.DRAFT: DocumentState.IN_REVIEW},

@@ -1,7 +1,6 @@
 """What one call writes: every record it makes or changes, so that all of them are read back and have a history."""
 
 from datetime import datetime
-from itertools import count
 from typing import TypeVar
 
 from mcp_server.backends.base import AuditEntry, Page, Query, StoredCall, UnitOfWork
@@ -59,12 +58,11 @@ class Changes:
 
     async def keep_history(self, entry: AuditEntry, audit_id: int) -> None:
         """Append one entry a written record to the history, under the number of the call's audit row."""
-        position = count(1)
-        for name, after in list(self._after.items()):
+        for position, (name, after) in enumerate(self._after.items(), start=1):
             before = self._before[name]
             await self._unit.insert(
                 HistoryEntry(
-                    id=f"H-{audit_id:07d}-{next(position):03d}",
+                    id=f"H-{audit_id:07d}-{position:03d}",
                     record_type=type(after).__name__,
                     record_id=after.id,
                     revision=getattr(after, "revision", None),

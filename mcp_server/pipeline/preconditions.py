@@ -6,6 +6,7 @@ from itertools import islice
 from typing import TypeVar
 
 from mcp_server.backends.base import Query
+from mcp_server.domain.documents import newest_live
 from mcp_server.domain.records import SHARED, ChangedRecord, Document, Project, Record
 from mcp_server.errors import Ambiguous, Conflict, NotFound
 from mcp_server.pipeline.declaration import CallT, Req, Res, Tool, ToolCall
@@ -21,6 +22,7 @@ __all__ = [
     "project_of",
     "record_of",
     "records_of",
+    "revision_to_change",
     "revisions_of",
 ]
 
@@ -121,6 +123,20 @@ async def revisions_of(call: ToolCall, kind: type[D], document_id: str) -> tuple
     return (await call.plant.find(kind, Query({"id": (document_id,)}))).items
 
 
+async def revision_to_change(call: ToolCall, kind: type[D], wanted: str, *, field: str, project: Project) -> D:
+    """The revision that the next one is made from: what is worked on, else what is in force, else the last there was.
+
+    It is told as it was when the call began, also after the call has superseded it; see `record_of` for the failures.
+    """
+    newest = await document_of(call, kind, wanted, field=field, project=project)
+    place = (kind, f"{newest.id} to change")
+    if isinstance(known := call.seen.get(place), kind):
+        return known
+    found = newest_live(await revisions_of(call, kind, newest.id)) or newest
+    call.seen[place] = found
+    return found
+
+
 def at_revision(record: ChangedRecord | Document, expected: int) -> None:
     """The caller has read the record as it is now.
 
@@ -140,7 +156,7 @@ def closest(wanted: str, records: Iterable[R]) -> list[R]:
     """The records most like `wanted`, by id or by name; the likest first."""
     matcher = SequenceMatcher()
     matcher.set_seq2(wanted.casefold())
-    scored = [(max(_likeness(matcher, text) for text in (r.id, _name(r))), r) for r in records]
+    scored = [(max(_likeness(matcher, text) for text in (r.id, r.known_as)), r) for r in records]
     near = sorted((entry for entry in scored if entry[0] >= _CLOSE), key=lambda entry: (-entry[0], entry[1].id))
     return [record for _, record in near[:_MOST_CLOSE]]
 
@@ -174,7 +190,7 @@ async def _unknown(
 ) -> NotFound | Ambiguous:
     noun = kind.noun
     named = (await call.plant.find(kind, Query(text=wanted))).items
-    namesakes = [record for record in named if _name(record).casefold() == wanted.casefold()]
+    namesakes = [record for record in named if record.known_as.casefold() == wanted.casefold()]
     candidates = sorted((n for n in namesakes if in_use(n)), key=lambda n: not _belongs(n, project))
     if len(candidates) > 1:
         return Ambiguous(
@@ -202,13 +218,8 @@ def _belongs(record: Record, project: Project) -> bool:
 
 
 def _shown(record: Record) -> str:
-    details = [_name(record), getattr(record, "project", ""), getattr(record, "status", "")]
+    details = [record.known_as, getattr(record, "project", ""), getattr(record, "status", "")]
     return f"{record.id} ({', '.join(str(detail) for detail in details if detail)})"
-
-
-def _name(record: Record) -> str:
-    names = (getattr(record, field, "") for field in ("name", "characteristic", "title", "operation"))
-    return next((str(name) for name in names if name), "")
 
 
 def _likeness(matcher: SequenceMatcher[str], text: str) -> float:

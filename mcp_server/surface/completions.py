@@ -10,7 +10,7 @@ from mcp_server.backends.base import Query, Reader
 from mcp_server.domain.records import SHARED, Project, Record
 from mcp_server.errors import ToolFailure
 from mcp_server.pipeline.preconditions import in_use
-from mcp_server.surface.kinds import Kind, name_of
+from mcp_server.surface.kinds import Kind
 from mcp_server.surface.prompts import Prompts
 from mcp_server.surface.reading import PlantReading
 
@@ -83,7 +83,7 @@ async def _project_ids(reader: Reader, wanted: str) -> list[str]:
 
 def _rank(record: Record, value: str) -> tuple[bool, int] | None:
     """What is in use comes first; None is no match."""
-    record_id, name = record.id.casefold(), name_of(record).casefold()
+    record_id, name = record.id.casefold(), record.known_as.casefold()
     fits = (record_id.startswith(value), name.startswith(value), value in record_id or value in name)
     return (not in_use(record), fits.index(True)) if any(fits) else None
 

@@ -28,11 +28,9 @@ from mcp_server.domain.records import (
 )
 from mcp_server.pipeline.declaration import Tool, Toolset
 
-__all__ = ["KINDS", "SCHEME", "Kind", "name_of", "offered_kinds"]
+__all__ = ["KINDS", "SCHEME", "Kind", "offered_kinds"]
 
 SCHEME = "plant://"
-
-_NAMES = ("name", "title", "characteristic", "operation", "summary")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +78,3 @@ def offered_kinds(tools: Iterable[Tool[Any, Any, Any]]) -> tuple[Kind, ...]:
     offered = tuple(tools)
     names, toolsets = {tool.name for tool in offered}, {tool.toolset for tool in offered}
     return tuple(kind for kind in KINDS if kind.reader in names and kind.toolset in toolsets)
-
-
-def name_of(record: Record) -> str:
-    """What a person calls the record, or nothing where it has only its id."""
-    return next((str(name) for field in _NAMES if (name := getattr(record, field, ""))), "")

@@ -28,6 +28,8 @@ LISTED_ELSEWHERE: dict[str, JsonValue] = {"x-listed-elsewhere": True}
 They are checked all the same, and a refusal lists them.
 """
 
+_NAMES = ("name", "title", "characteristic", "operation", "summary")
+
 
 class Part(BaseModel):
     """Base of all records and of what stands inside them: immutable, strict, without NaN or infinity."""
@@ -48,6 +50,11 @@ class Record(Part):
     def key(self) -> str:
         """What the store tells records of one kind apart by, and orders them by."""
         return self.id
+
+    @property
+    def known_as(self) -> str:
+        """What a person calls it, or nothing where it has only its id."""
+        return next((str(name) for field in _NAMES if (name := getattr(self, field, ""))), "")
 
 
 class ChangedRecord(Record):

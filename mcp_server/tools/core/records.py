@@ -62,8 +62,19 @@ KINDS: Mapping[RecordType, type[Record]] = {
 _MOST_HISTORY = 100
 _MOST_CANDIDATES = 200
 _MOST_LOOKED_FOR = 3
-_TITLES = ("title", "name", "characteristic", "summary", "operation")
-_TEXTS = (*_TITLES, "description", "type", "machine_id", "spec_id", "material_id", "workstation")
+_TEXTS = (
+    "title",
+    "name",
+    "characteristic",
+    "summary",
+    "operation",
+    "description",
+    "type",
+    "machine_id",
+    "spec_id",
+    "material_id",
+    "workstation",
+)
 _RANK = {kind: rank for rank, kind in enumerate(KINDS)}
 
 
@@ -265,7 +276,7 @@ async def _candidates(call: ToolCall, kind: type[Record], project: Project, word
 
 
 def _hit(name: RecordType, record: Record, q: str) -> Hit:
-    title = next((str(text) for field in _TITLES if (text := getattr(record, field, None))), record.id)
+    title = record.known_as or record.id
     texts = " ".join(str(getattr(record, field, "")) for field in _TEXTS)
     state = getattr(record, "state", None) or getattr(record, "status", None)
     return Hit(

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from mcp_server.domain.documents import newest_live
+from mcp_server.domain.documents import EDITABLE
 from mcp_server.domain.procedures.sop_changes import (
     SectionChange,
     StepChange,
@@ -16,7 +16,7 @@ from mcp_server.domain.procedures.sop_changes import (
 from mcp_server.domain.records import DocumentState, Hazard, Material, Sop, SopStep
 from mcp_server.errors import RuleViolated, VerificationFailed
 from mcp_server.pipeline.declaration import Code, Effect, ToolCall, UpdateRequest, WriteCall, tool
-from mcp_server.pipeline.preconditions import at_revision, document_of, project_of, revisions_of
+from mcp_server.pipeline.preconditions import at_revision, project_of, revision_to_change, revisions_of
 from mcp_server.tools.procedures.sop_report import (
     SopWritten,
     has_one_open_revision,
@@ -27,7 +27,6 @@ from mcp_server.tools.procedures.sop_rules import SOP_RULES, refuse
 
 __all__ = ["TOOLS"]
 
-_EDITABLE = (DocumentState.DRAFT, DocumentState.RELEASED)
 _OF_THE_REVISION = {
     "revision", "state", "change_reason", "signatures", "created_at", "created_by", "effective_on", "material_revision"
 }  # fmt: skip
@@ -76,19 +75,15 @@ class ReviseSop(UpdateRequest):
         return draft
 
     async def before(self, call: ToolCall) -> Sop:
-        """The revision that is changed, as it was when the call began: the open one, else the one in force."""
-        if isinstance(known := call.seen.get((Sop, "before")), Sop):
-            return known
-        newest = await document_of(call, Sop, self.sop_id, field="sop_id", project=await project_of(call, self.project))
-        before = newest_live(await revisions_of(call, Sop, newest.id)) or newest
-        call.seen[Sop, "before"] = before
-        return before
+        """The revision that is changed, as it was when the call began."""
+        project = await project_of(call, self.project)
+        return await revision_to_change(call, Sop, self.sop_id, field="sop_id", project=project)
 
 
 async def _is_open_to_change(request: ReviseSop, call: ToolCall) -> None:
     before = await request.before(call)
     at_revision(before, request.expected_revision)
-    if before.state not in _EDITABLE:
+    if before.state not in EDITABLE:
         waiting = before.state in {DocumentState.IN_REVIEW, DocumentState.APPROVED}
         remedy = "Reject it with approve_document first, then revise the draft." if waiting else "Create a new one."
         raise RuleViolated(

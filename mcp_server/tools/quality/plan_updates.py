@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from mcp_server.domain.documents import newest_live, next_revision
+from mcp_server.domain.documents import EDITABLE, newest_live, next_revision
 from mcp_server.domain.quality.plan_changes import (
     MOST_ROWS,
     Difference,
@@ -18,7 +18,13 @@ from mcp_server.domain.quality.plan_changes import (
 from mcp_server.domain.records import DocumentState, Material, PlanRow, Project, QualityPlan
 from mcp_server.errors import InvalidInput, RuleViolated, VerificationFailed
 from mcp_server.pipeline.declaration import Code, Effect, ToolCall, UpdateRequest, WriteCall, WriteResult, tool
-from mcp_server.pipeline.preconditions import at_revision, document_of, project_of, record_of, revisions_of
+from mcp_server.pipeline.preconditions import (
+    at_revision,
+    project_of,
+    record_of,
+    revision_to_change,
+    revisions_of,
+)
 from mcp_server.tools.quality.plan_rows import (
     RowsAsked,
     SpecialCoverage,
@@ -32,8 +38,6 @@ from mcp_server.tools.quality.plan_rows import (
 )
 
 __all__ = ["TOOLS"]
-
-_EDITABLE = (DocumentState.DRAFT, DocumentState.RELEASED)
 
 Position = Annotated[int, Field(ge=0, le=MOST_ROWS - 1)]
 
@@ -61,7 +65,7 @@ class QualityPlanUpdated(WriteResult):
 async def _plan_can_be_changed(request: UpdateQualityPlan, call: ToolCall) -> None:
     plan = await _plan(request, call)
     at_revision(plan, request.expected_revision)
-    if plan.state in _EDITABLE:
+    if plan.state in EDITABLE:
         return
     raise RuleViolated(
         f"{plan.id} revision {plan.revision} is {plan.state} and cannot be changed.",
@@ -200,15 +204,8 @@ async def _next(
 
 
 async def _plan(request: UpdateQualityPlan, call: ToolCall) -> QualityPlan:
-    """The revision that is worked on, or in force; as it was when the call began."""
     project = await project_of(call, request.project)
-    newest = await document_of(call, QualityPlan, request.plan_id, field="plan_id", project=project)
-    place = (QualityPlan, f"{newest.id} to change")
-    if isinstance(known := call.seen.get(place), QualityPlan):
-        return known
-    plan = newest_live(await revisions_of(call, QualityPlan, newest.id)) or newest
-    call.seen[place] = plan
-    return plan
+    return await revision_to_change(call, QualityPlan, request.plan_id, field="plan_id", project=project)
 
 
 async def _material(request: UpdateQualityPlan, call: ToolCall) -> Material:

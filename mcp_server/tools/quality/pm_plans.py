@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from mcp_server.backends.base import Query
+from mcp_server.domain.documents import LIVE
 from mcp_server.domain.maintenance.lockout import is_hazardous, lockout_for
 from mcp_server.domain.maintenance.pm_plans import check_machine, check_task, check_trigger, is_same_task
 from mcp_server.domain.maintenance.recurrence import add_interval, due_window, next_due
@@ -44,8 +45,6 @@ from mcp_server.tools.paging import selection
 from mcp_server.tools.quality.pm_tasks import AS_ASKED, PlannedTask, TaskAsked, shown, task_record
 
 __all__ = ["TOOLS"]
-
-_ENDED = frozenset({DocumentState.SUPERSEDED, DocumentState.WITHDRAWN})
 
 
 class CreatePmPlan(WriteRequest):
@@ -110,7 +109,7 @@ async def _references_exist(request: CreatePmPlan, call: ToolCall) -> None:
         if task.sop_id is not None:
             field = f"tasks[{position}].sop_id"
             sop = await document_of(call, Sop, task.sop_id, field=field, project=project)
-            if sop.state in _ENDED:
+            if sop.state not in LIVE:
                 raise RuleViolated(
                     f"{sop.id} is {sop.state}.", field=field, suggestion="Name a procedure in use, or leave it out."
                 )
@@ -266,7 +265,7 @@ async def _today(request: CreatePmPlan, call: ToolCall) -> date:
 async def _standing_tasks(machine: Machine, call: ToolCall) -> list[PmTask]:
     """The tasks that the living plans of the machine list."""
     plans = (await call.plant.find(PmPlan, Query(selection(machine_id=machine.id)))).items
-    live = {task_id for plan in plans if plan.state not in _ENDED for task_id in plan.task_ids}
+    live = {task_id for plan in plans if plan.state in LIVE for task_id in plan.task_ids}
     tasks = (await call.plant.find(PmTask, Query(selection(machine_id=machine.id)))).items
     return [task for task in tasks if task.id in live]
 
