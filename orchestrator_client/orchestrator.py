@@ -21,14 +21,14 @@ from orchestrator_client.dialogue import machine
 from orchestrator_client.dialogue.completion import Evidence, Verdict
 from orchestrator_client.dialogue.effects import Effects, effects_in
 from orchestrator_client.dialogue.json_values import as_object
-from orchestrator_client.dialogue.messages import Message, ToolUseBlock, user
+from orchestrator_client.dialogue.messages import Message, ToolUseBlock, context, user
 from orchestrator_client.dialogue.state import SessionState
 from orchestrator_client.dialogue.suggestions import suggest
 from orchestrator_client.errors import ClientError, ToolCallError
 from orchestrator_client.events import AgentChosen, Listener, Note
 from orchestrator_client.models.protocol import AgentBrief, Model, ToolSpec
 from orchestrator_client.routing.router import Router
-from orchestrator_client.sessions.store import MessageKind, SessionStore, StoredTurn
+from orchestrator_client.sessions.store import SessionStore, StoredTurn
 from orchestrator_client.tools.catalog import ToolDescriptor
 from orchestrator_client.tools.connection import ToolConnection
 from orchestrator_client.tools.executor import ToolExecutor, ToolOutcome
@@ -37,7 +37,6 @@ from orchestrator_client.turn import Recorder, ToolReport, Turn, Way, guarded
 __all__ = ["Orchestrator", "ToolReport", "Turn"]
 
 _log = structlog.get_logger(__name__)
-_KINDS: dict[str, MessageKind] = {"assistant": "agent", "user": "note"}
 
 
 class Orchestrator:
@@ -191,9 +190,9 @@ class Orchestrator:
     async def _start_agent(self, way: Way, agent: Agent, text: str, *, opens: bool) -> Turn:
         if agent.kind == "task" and not agent.goals_on(tool.name for tool in await self._connection.list_tools()):
             return self._cannot(way, agent)
-        messages: list[tuple[MessageKind, Message]] = [("person", user(text))]
+        messages = [user(text)]
         if opens:
-            messages.insert(0, ("context", user(await self._context(way, agent))))
+            messages.insert(0, context(await self._context(way, agent)))
         else:
             await self._settle(way, agent)
         way.task_id = way.state.task.id if way.state.task else f"talk-{way.turn.number}"
@@ -246,8 +245,7 @@ class Orchestrator:
         known = {} if way.state.project is None else {"project": way.state.project}
 
         async def remember(message: Message) -> None:
-            kind = "tools" if message.tool_results else _KINDS[message.role]
-            await self._store.step(way.turn, task_id=way.task_id, messages=[(kind, message)])
+            await self._store.step(way.turn, task_id=way.task_id, messages=[message])
 
         return AgentRun(
             agent=agent,

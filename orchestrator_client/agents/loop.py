@@ -20,7 +20,7 @@ from orchestrator_client.dialogue.completion import (
     without_marker,
 )
 from orchestrator_client.dialogue.confirmation import CONFIRMATION, DEMAND_CODE, Demand, demanded, may_pass
-from orchestrator_client.dialogue.messages import Message, ToolResultBlock, ToolUseBlock, assistant, user
+from orchestrator_client.dialogue.messages import Message, ToolResultBlock, ToolUseBlock, assistant, note
 from orchestrator_client.errors import ModelMisbehaved, OutcomeUnknown
 from orchestrator_client.events import Listener, TextPiece, TextWithdrawn, ToolFinished, ToolStarted
 from orchestrator_client.models import protocol
@@ -287,7 +287,7 @@ def _refused_before(messages: Sequence[Message], refusal: Message) -> bool:
 
 def _refusal(brief: AgentBrief) -> Message:
     goals = ", ".join(goal.tool for goal in brief.goals)
-    return user(
+    return note(
         f"[orchestrator] {MARKER} was not accepted: none of {goals} has succeeded in this task. If something is "
         "missing, call the tool or ask the user for it. Do not claim a result that no tool returned."
     )

@@ -107,7 +107,7 @@ def transition(state: SessionState, event: Event) -> tuple[SessionState, tuple[E
         case Interrupted():
             return state, ()
         case Cancelled():
-            return state.model_copy(update={"mode": "orchestrator", "task": None, "suggestions": ()}), ()
+            return state.model_copy(update={"task": None, "suggestions": ()}), ()
         case _:
             assert_never(event)
 
@@ -125,7 +125,7 @@ def _routed(state: SessionState, event: Routed) -> tuple[SessionState, tuple[Eff
     if event.conversation:
         return state, effects
     task = TaskState(id=event.task_id, agent=event.agent, opening_message=event.text)
-    return state.model_copy(update={"mode": "task_active", "task": task, "suggestions": ()}), effects
+    return state.model_copy(update={"task": task, "suggestions": ()}), effects
 
 
 def _ended(state: SessionState, how: str, project: str | None) -> tuple[SessionState, tuple[Effect, ...]]:
@@ -133,5 +133,5 @@ def _ended(state: SessionState, how: str, project: str | None) -> tuple[SessionS
         state = state.model_copy(update={"project": project})
     if how == "waiting" or state.task is None:
         return state, ()
-    ended = state.model_copy(update={"mode": "orchestrator", "task": None})
+    ended = state.model_copy(update={"task": None})
     return ended, (Suggest(state.task.agent),)

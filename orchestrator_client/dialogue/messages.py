@@ -10,13 +10,19 @@ from pydantic import BaseModel, ConfigDict, Field
 __all__ = [
     "Block",
     "Message",
+    "MessageKind",
     "OpaqueBlock",
     "TextBlock",
     "ToolResultBlock",
     "ToolUseBlock",
     "assistant",
+    "context",
+    "note",
     "user",
 ]
+
+MessageKind = Literal["context", "person", "agent", "tools", "note"]
+"""Who speaks: task context and notes come from the orchestrator, `tools` are results."""
 
 
 class _Frozen(BaseModel):
@@ -64,10 +70,20 @@ Block = Annotated[TextBlock | ToolUseBlock | ToolResultBlock | OpaqueBlock, Fiel
 
 
 class Message(_Frozen):
-    """One message; tool results travel in user messages, as in the Messages API."""
+    """One message; tool results travel in user messages, as in the Messages API.
+
+    Models know two roles only. `origin` tells a person's words from what the orchestrator says in the user's role.
+    """
 
     role: Literal["user", "assistant"]
     blocks: tuple[Block, ...]
+    origin: Literal["person", "context", "note"] = "person"
+
+    @property
+    def kind(self) -> MessageKind:
+        if self.role == "assistant":
+            return "agent"
+        return "tools" if self.tool_results else self.origin
 
     @property
     def text(self) -> str:
@@ -84,7 +100,18 @@ class Message(_Frozen):
 
 
 def user(text: str) -> Message:
+    """A person's words."""
     return Message(role="user", blocks=(TextBlock(text=text),))
+
+
+def context(text: str) -> Message:
+    """What the orchestrator tells an agent when its task starts, or when more of it becomes known."""
+    return Message(role="user", blocks=(TextBlock(text=text),), origin="context")
+
+
+def note(text: str) -> Message:
+    """A remark of the orchestrator to the agent."""
+    return Message(role="user", blocks=(TextBlock(text=text),), origin="note")
 
 
 def assistant(text: str) -> Message:

@@ -1,30 +1,119 @@
-"""The state of a session: which mode it is in, and the task under way. Immutable; only the machine makes a new one."""
+"""The state of a session: task under way, tasks that wait, the open question. Immutable; only the machine moves it.
 
-from typing import Literal
+The mode follows from the rest, so that the two cannot disagree.
+"""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated, Literal, Self
 
-__all__ = ["Mode", "SessionState", "TaskState"]
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Mode = Literal["orchestrator", "task_active"]
+__all__ = [
+    "MOST_PARKED",
+    "MOST_WAITING",
+    "Clarify",
+    "HandOff",
+    "Mode",
+    "Question",
+    "Request",
+    "Return",
+    "SessionState",
+    "Switch",
+    "TaskState",
+]
+
+Mode = Literal["orchestrator", "task_active", "awaiting_choice", "awaiting_confirmation"]
+
+MOST_PARKED = 3
+MOST_WAITING = 3
 
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
+class HandOff(_Frozen):
+    """All that one task tells the next: what it was for, declared facts, and the records it made, as `type id`."""
+
+    goal: str
+    facts: dict[str, str] = Field(default_factory=dict)
+    references: tuple[str, ...] = ()
+
+
 class TaskState(_Frozen):
-    """A task: its agent and the message that opened it, kept verbatim. Its messages are in the session store."""
+    """A task: its agent and the message that opened it, kept verbatim. Its messages are in the session store.
+
+    `project` is the one its calls name, `context` whether the plant data it needs has been loaded for it. `confirming`:
+    the server's demand was put to the person, and their next message answers it.
+    """
 
     id: str
     agent: str
     opening_message: str
+    project: str | None = None
+    context: Literal["waiting", "loaded"] = "loaded"
+    confirming: bool = False
+
+
+class Request(_Frozen):
+    """What a person asked for while something else was under way, verbatim, and who it is for, if that is known."""
+
+    text: str
+    agent: str | None = None
+
+
+class Switch(_Frozen):
+    """During a task: finish it first, switch now and come back, or cancel it?"""
+
+    kind: Literal["switch"] = "switch"
+    request: Request
+
+
+class Return(_Frozen):
+    """After a task: go back to one that waits?"""
+
+    kind: Literal["return"] = "return"
+
+
+class Clarify(_Frozen):
+    """Which of these agents is the request for? `times` counts how often this has been asked about it."""
+
+    kind: Literal["clarify"] = "clarify"
+    request: Request
+    options: Annotated[tuple[str, ...], Field(min_length=1, max_length=3)]
+    times: int = 1
+
+
+Question = Annotated[Switch | Return | Clarify, Field(discriminator="kind")]
 
 
 class SessionState(_Frozen):
-    """`task` is set exactly in mode `task_active`; `project` is the last worked on, `suggestions` the last offered."""
+    """`project` is the last worked on, `suggestions` the last offered, `done` what the last finished task hands on.
 
-    mode: Mode = "orchestrator"
+    `parked` are interrupted tasks, the one to return to first at the end. `waiting` are requests to be served once no
+    task is active, the first one next. `heard` is the number of the last turn whose message was taken up.
+    """
+
     project: str | None = None
     task: TaskState | None = None
+    parked: Annotated[tuple[TaskState, ...], Field(max_length=MOST_PARKED)] = ()
+    waiting: Annotated[tuple[Request, ...], Field(max_length=MOST_WAITING)] = ()
+    question: Question | None = None
+    done: HandOff | None = None
     suggestions: tuple[str, ...] = ()
+    heard: int = 0
+
+    @model_validator(mode="after")
+    def _question_fits(self) -> Self:
+        if isinstance(self.question, Switch) != (self.question is not None and self.task is not None):
+            raise ValueError("a switch is asked about during a task, everything else between tasks")
+        if isinstance(self.question, Return) and not self.parked:
+            raise ValueError("there is no task to go back to")
+        return self
+
+    @property
+    def mode(self) -> Mode:
+        if self.question is not None:
+            return "awaiting_choice"
+        if self.task is None:
+            return "orchestrator"
+        return "awaiting_confirmation" if self.task.confirming else "task_active"

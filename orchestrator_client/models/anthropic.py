@@ -19,7 +19,14 @@ from orchestrator_client.errors import ModelUnavailable
 from orchestrator_client.models.anthropic_reply import ReplyAssembler
 from orchestrator_client.models.anthropic_request import message_parameters
 from orchestrator_client.models.fenced_calls import FenceHold, fenced_call
-from orchestrator_client.models.protocol import ModelReply, ModelRequest, StreamEvent, TextDelta, TextWithdrawn
+from orchestrator_client.models.protocol import (
+    Capabilities,
+    ModelReply,
+    ModelRequest,
+    StreamEvent,
+    TextDelta,
+    TextWithdrawn,
+)
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
@@ -60,6 +67,17 @@ class AnthropicModel:
     @property
     def name(self) -> str:
         return self._model
+
+    @property
+    def capabilities(self) -> Capabilities:
+        real = self._wire.is_real_api
+        return Capabilities(strict_tools=real, caching=real, token_counting=real)
+
+    async def count_tokens(self, request: ModelRequest) -> int | None:  # noqa: ARG002 - the border's signature
+        return None
+
+    async def window_tokens(self) -> int | None:
+        return None
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[StreamEvent]:
         """As `Model.stream`. Text of an attempt that failed is withdrawn before the next one."""

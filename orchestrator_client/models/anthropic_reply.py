@@ -224,6 +224,8 @@ class ReplyAssembler:
         return Usage(
             input_tokens=sum(self._usage.get(key, 0) for key in ("input_tokens", *cached)),
             output_tokens=self._usage.get("output_tokens", 0),
+            cache_read_tokens=self._usage.get("cache_read_input_tokens", 0),
+            cache_write_tokens=self._usage.get("cache_creation_input_tokens", 0),
         )
 
     def _mapped_stop_reason(self) -> StopReason:

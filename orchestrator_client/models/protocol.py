@@ -10,11 +10,13 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from orchestrator_client.dialogue.messages import Message
+from orchestrator_client.dialogue.usage import NO_USAGE, Usage
 
 __all__ = [
     "AgentBrief",
     "AskField",
     "Brief",
+    "Capabilities",
     "ChoiceSource",
     "Goal",
     "Model",
@@ -28,6 +30,7 @@ __all__ = [
     "TextDelta",
     "TextWithdrawn",
     "ToolSpec",
+    "TopicBrief",
     "Usage",
 ]
 
@@ -106,9 +109,26 @@ class RouteOption:
 
 @dataclass(frozen=True, slots=True)
 class RouteBrief:
-    """Which agent is `message` for?"""
+    """Which agent is `message` for? `parked` are the messages that opened the tasks that wait."""
 
     message: str
+    options: tuple[RouteOption, ...]
+    fallback: str
+    project: str | None = None
+    parked: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TopicBrief:
+    """Does `message` belong to the task that `agent` has under way, or does it start an entirely different one?
+
+    `goal` is the message that opened the task, `recent` its last messages, the newest last.
+    """
+
+    message: str
+    agent: str
+    goal: str
+    recent: tuple[Message, ...]
     options: tuple[RouteOption, ...]
     fallback: str
 
@@ -132,10 +152,12 @@ class AgentBrief:
 
 @dataclass(frozen=True, slots=True)
 class SummaryBrief:
-    """Condense `messages` of the request to decisions, data and progress."""
+    """Condense `messages` of the request to intent, decisions, data and progress; `previous` is the summary so far."""
+
+    previous: str = ""
 
 
-Brief = RouteBrief | AgentBrief | SummaryBrief
+Brief = RouteBrief | TopicBrief | AgentBrief | SummaryBrief
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,14 +170,6 @@ class ModelRequest:
     tools: tuple[ToolSpec, ...] = ()
     tool_choice: str | None = None
     max_tokens: int = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens as the model reported them; `input_tokens` counts cached ones too."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +186,7 @@ class ModelReply:
     message: Message
     stop_reason: StopReason
     model: str
-    usage: Usage = Usage()
+    usage: Usage = NO_USAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +195,16 @@ class TextWithdrawn:
 
 
 StreamEvent = TextDelta | TextWithdrawn | ModelReply
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a model or its server can do beyond answering; nothing is asked of it that it lacks."""
+
+    strict_tools: bool = True
+    caching: bool = True
+    token_counting: bool = True
+    summaries: bool = True
 
 
 class Model(Protocol):
@@ -192,6 +216,17 @@ class Model(Protocol):
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    async def count_tokens(self, request: ModelRequest) -> int | None:
+        """The input tokens of a request by the server's own count; None if it cannot tell. Never raises for it."""
+        ...
+
+    async def window_tokens(self) -> int | None:
+        """How many tokens the model takes, input and output together; None if it is not known. Never raises for it."""
+        ...
 
     def stream(self, request: ModelRequest) -> AsyncGenerator[StreamEvent]: ...
 

@@ -12,9 +12,11 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from orchestrator_client.dialogue.messages import Block, Message, TextBlock, ToolUseBlock
+from orchestrator_client.dialogue.usage import NO_USAGE
 from orchestrator_client.models.protocol import (
     AgentBrief,
     Brief,
+    Capabilities,
     ModelReply,
     ModelRequest,
     RouteBrief,
@@ -22,6 +24,7 @@ from orchestrator_client.models.protocol import (
     StreamEvent,
     SummaryBrief,
     TextDelta,
+    TopicBrief,
     Usage,
 )
 
@@ -35,11 +38,10 @@ __all__ = [
     "fail",
     "reply",
     "route",
+    "topic",
 ]
 
-Expectation = Literal["route", "agent", "summary"]
-
-_NO_USAGE = Usage()
+Expectation = Literal["route", "topic", "agent", "summary"]
 
 
 class ScriptExhausted(AssertionError):
@@ -66,7 +68,7 @@ class Step:
     calls: tuple[ToolUseBlock, ...] = ()
     forced: dict[str, Any] | None = None
     stop_reason: StopReason | None = None
-    usage: Usage = _NO_USAGE
+    usage: Usage = NO_USAGE
     error: Exception | None = None
 
 
@@ -79,7 +81,7 @@ def reply(
     agent: str | None = None,
     contains: str | None = None,
     stop_reason: StopReason | None = None,
-    usage: Usage = _NO_USAGE,
+    usage: Usage = NO_USAGE,
 ) -> Step:
     """Text, whole or in the given chunks, and any tool calls."""
     if text and chunks:
@@ -115,6 +117,14 @@ def route(agent: str, *, confidence: float = 0.95, reason: str = "scripted", con
     return Step(expect="route", contains=contains, forced=decision)
 
 
+def topic(
+    agent: str | None, *, confidence: float = 0.95, reason: str = "scripted", contains: str | None = None
+) -> Step:
+    """A decision on the topic: `agent` is who a new task is for; None says that the message belongs to the task."""
+    decision = {"switch": agent is not None, "agent": agent or "general", "confidence": confidence, "reason": reason}
+    return Step(expect="topic", contains=contains, forced=decision)
+
+
 def fail(
     error: Exception,
     *,
@@ -130,20 +140,27 @@ def fail(
 class ScriptedModel:
     """Plays its steps in order. A failure is raised to the caller, and again by `assert_finished`.
 
+    A question about the topic that no step expects is answered with "same task", and is no part of the script.
+
     As an async context manager it checks itself on a clean exit.
     """
 
     name = "scripted"
 
-    def __init__(self, steps: Sequence[Step]) -> None:
+    def __init__(self, steps: Sequence[Step], *, capabilities: Capabilities | None = None) -> None:
+        self.capabilities = capabilities or Capabilities(token_counting=False)
         self._steps = tuple(steps)
+        self._played = 0
         self._failure: AssertionError | None = None
         self.requests: list[ModelRequest] = []
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[StreamEvent]:
         self.requests.append(request)
-        number = len(self.requests)
-        step = self._step(number, request)
+        step = self._unscripted(request)
+        if step is None:
+            self._played += 1
+            step = self._step(self._played, request)
+        number = self._played
         for chunk in step.chunks:
             yield TextDelta(chunk)
         if step.error is not None:
@@ -151,6 +168,13 @@ class ScriptedModel:
         message = Message(role="assistant", blocks=self._blocks(number, step, request))
         stop_reason = step.stop_reason or ("tool_use" if message.tool_uses else "end_turn")
         yield ModelReply(message=message, stop_reason=stop_reason, model=self.name, usage=step.usage)
+
+    async def count_tokens(self, request: ModelRequest) -> int | None:  # noqa: ARG002 - the border's signature
+        """It reads no tokens."""
+        return None
+
+    async def window_tokens(self) -> int | None:
+        return None
 
     async def aclose(self) -> None:
         """Nothing is held open."""
@@ -168,9 +192,16 @@ class ScriptedModel:
         """Raises the first failure again, or `ScriptMismatch` when steps are left."""
         if self._failure is not None:
             raise self._failure
-        left = self._steps[len(self.requests) :]
+        left = self._steps[self._played :]
         if left:
             raise ScriptMismatch(f"{len(left)} of {len(self._steps)} steps were not asked for; next is {left[0]}.")
+
+    def _unscripted(self, request: ModelRequest) -> Step | None:
+        """The answer to a question about the topic that the script leaves out."""
+        if not isinstance(request.brief, TopicBrief):
+            return None
+        expected = self._steps[self._played].expect if self._played < len(self._steps) else None
+        return None if expected == "topic" else topic(None)
 
     def _step(self, number: int, request: ModelRequest) -> Step:
         if number > len(self._steps):
@@ -219,6 +250,8 @@ def _kind(brief: Brief) -> Expectation:
     match brief:
         case RouteBrief():
             return "route"
+        case TopicBrief():
+            return "topic"
         case AgentBrief():
             return "agent"
         case SummaryBrief():

@@ -6,24 +6,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import anyio
 import sqlalchemy as sa
 
-from orchestrator_client.dialogue.messages import Message
+from orchestrator_client.dialogue.messages import Message, MessageKind
 from orchestrator_client.dialogue.state import SessionState
 from orchestrator_client.errors import ConfigurationError
 from orchestrator_client.sessions.sqlite_file import SqliteFile
 from orchestrator_client.sessions.turn_locks import TurnLocks
 
-__all__ = ["LoggedMessage", "MessageKind", "SessionStore", "SessionSummary", "StoredTurn"]
+__all__ = ["LoggedMessage", "SessionStore", "SessionSummary", "StoredTurn"]
 
 _SCHEMA_VERSION = 1
 _TITLE_LENGTH = 80
-
-MessageKind = Literal["context", "person", "agent", "tools", "note"]
-"""Who speaks: task context and notes come from the orchestrator, `tools` are results."""
 
 _metadata = sa.MetaData()
 
@@ -181,7 +178,7 @@ class SessionStore:
         turn: StoredTurn,
         *,
         task_id: str,
-        messages: Sequence[tuple[MessageKind, Message]],
+        messages: Sequence[Message],
         state: SessionState | None = None,
     ) -> None:
         """Append messages to the log of a task and, if given, move the session's state on."""
@@ -256,9 +253,7 @@ def _new_turn(connection: sa.Connection, session_id: str, message_id: str, text:
     return turn
 
 
-def _append(
-    connection: sa.Connection, turn: StoredTurn, task_id: str, messages: Sequence[tuple[MessageKind, Message]]
-) -> None:
+def _append(connection: sa.Connection, turn: StoredTurn, task_id: str, messages: Sequence[Message]) -> None:
     last = sa.select(sa.func.coalesce(sa.func.max(_messages.c.number), 0)).where(
         _messages.c.session_id == turn.session_id
     )
@@ -269,10 +264,10 @@ def _append(
             "number": number + offset,
             "turn": turn.number,
             "task_id": task_id,
-            "kind": kind,
+            "kind": message.kind,
             "body": message.model_dump(mode="json"),
         }
-        for offset, (kind, message) in enumerate(messages, start=1)
+        for offset, message in enumerate(messages, start=1)
     ]
     if rows:
         connection.execute(sa.insert(_messages), rows)

@@ -408,7 +408,7 @@ async def test_an_agent_that_comes_to_no_end_is_stopped_at_its_limit(plant: Path
 
 
 async def test_a_task_of_an_agent_that_is_gone_is_ended_honestly(tmp_path: Path) -> None:
-    orphan = SessionState(mode="task_active", task=TaskState(id="t", agent="robotics", opening_message="x"))
+    orphan = SessionState(task=TaskState(id="t", agent="robotics", opening_message="x"))
     async with assistant(tmp_path, ScriptedModel([]), target=NOWHERE) as at:
         for session in ("s1", "s2"):
             await at.store.create(session)

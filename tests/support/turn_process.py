@@ -17,7 +17,7 @@ from orchestrator_client.dialogue.messages import Message
 from orchestrator_client.dialogue.state import SessionState
 from orchestrator_client.models.scripted import ScriptedModel, call, reply, route
 from orchestrator_client.orchestrator import Orchestrator
-from orchestrator_client.sessions.store import MessageKind, SessionStore, StoredTurn
+from orchestrator_client.sessions.store import SessionStore, StoredTurn
 from orchestrator_client.tools.connection import ToolConnection
 from tests.support.assistant import our_server
 from tests.support.sample_plant import report
@@ -48,12 +48,12 @@ class DyingStore(SessionStore):
         turn: StoredTurn,
         *,
         task_id: str,
-        messages: Sequence[tuple[MessageKind, Message]],
+        messages: Sequence[Message],
         state: SessionState | None = None,
     ) -> None:
-        opens = any(kind == "person" for kind, _ in messages)
-        calls = any(message.tool_uses for _, message in messages)
-        answers = any(message.tool_results for _, message in messages)
+        opens = any(message.kind == "person" for message in messages)
+        calls = any(message.tool_uses for message in messages)
+        answers = any(message.tool_results for message in messages)
         if (self.point == "begun" and opens) or (self.point == "effect" and answers):
             die()
         await super().step(turn, task_id=task_id, messages=messages, state=state)

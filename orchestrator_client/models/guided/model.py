@@ -13,6 +13,7 @@ from orchestrator_client.models.guided.interview import Call, Done, Interview, S
 from orchestrator_client.models.guided.similarity import rank
 from orchestrator_client.models.protocol import (
     AgentBrief,
+    Capabilities,
     ModelReply,
     ModelRequest,
     RouteBrief,
@@ -20,6 +21,7 @@ from orchestrator_client.models.protocol import (
     StreamEvent,
     SummaryBrief,
     TextDelta,
+    TopicBrief,
 )
 
 __all__ = ["GuidedModel"]
@@ -32,12 +34,22 @@ class GuidedModel:
     """Deterministic: the same request gets the same reply. Its memory travels in the conversation."""
 
     name = "guided"
+    capabilities = Capabilities(strict_tools=True, caching=False, token_counting=False, summaries=False)
+
+    async def count_tokens(self, request: ModelRequest) -> int | None:  # noqa: ARG002 - the border's signature
+        """It reads no tokens."""
+        return None
+
+    async def window_tokens(self) -> int | None:
+        return None
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[StreamEvent]:
         """The reply to a request; works from its brief alone."""
         match request.brief:
             case RouteBrief():
                 message, stop = _routed(request.brief, request.tool_choice or "route"), "tool_use"
+            case TopicBrief():
+                raise ModelMisbehaved("The guided model does not watch the topic.")
             case AgentBrief(goals=()):
                 message, stop = _explained(request.brief), "end_turn"
             case AgentBrief():

@@ -17,7 +17,7 @@ from orchestrator_client.dialogue.state import SessionState, TaskState
 
 TASK = TaskState(id="t1", agent="issues", opening_message="a leak")
 IDLE = SessionState(project="ALPHA", suggestions=("Show the open issues",))
-ACTIVE = SessionState(mode="task_active", project="ALPHA", task=TASK)
+ACTIVE = SessionState(project="ALPHA", task=TASK)
 ENDED = SessionState(project="ALPHA")
 IN_BETA = {"project": "BETA"}
 OPENED = TaskState(id="t2", agent="issues", opening_message="leak")
@@ -27,7 +27,7 @@ TABLE: list[tuple[SessionState, Event, SessionState, tuple[Effect, ...]]] = [
     (
         IDLE,
         Routed("issues", "t2", "leak", conversation=False),
-        SessionState(mode="task_active", project="ALPHA", task=OPENED),
+        SessionState(project="ALPHA", task=OPENED),
         (RunAgent("issues", "leak", opens=True),),
     ),
     (IDLE, Routed("general", "t2", "hello", conversation=True), IDLE, (RunAgent("general", "hello", opens=True),)),

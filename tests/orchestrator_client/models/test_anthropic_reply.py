@@ -115,7 +115,7 @@ async def test_cached_tokens_count_as_input() -> None:
         "cache_creation_input_tokens": 3000,
     }
     _, reply = await played([text("ok", usage=usage)], request())
-    assert reply.usage == Usage(input_tokens=3210, output_tokens=5)
+    assert reply.usage == Usage(input_tokens=3210, output_tokens=5, cache_read_tokens=200, cache_write_tokens=3000)
 
 
 async def test_a_forced_call_that_ends_the_turn_is_a_call() -> None:

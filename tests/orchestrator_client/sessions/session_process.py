@@ -5,7 +5,7 @@ from pathlib import Path
 
 import anyio
 
-from orchestrator_client.dialogue.messages import user
+from orchestrator_client.dialogue.messages import note, user
 from orchestrator_client.sessions.store import SessionStore
 
 
@@ -21,7 +21,7 @@ async def write(store: SessionStore, session_id: str) -> None:
     for number in range(30):
         async with store.alone(session_id):
             turn = await store.begin_turn(session_id, f"{session_id}-{number}", "hello")
-            await store.step(turn, task_id="t", messages=[("person", user("hello")), ("note", user("noted"))])
+            await store.step(turn, task_id="t", messages=[user("hello"), note("noted")])
             await store.finish_turn(turn, state=await store.state(session_id), result={"number": number})
         print(number, flush=True)  # noqa: T201 - as above
 

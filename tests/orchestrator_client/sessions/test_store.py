@@ -23,7 +23,7 @@ pytestmark = pytest.mark.anyio
 LIMIT_S = 30.0
 PROGRAM = Path(__file__).with_name("session_process.py")
 TASK = TaskState(id="t1", agent="issues", opening_message="a leak")
-ACTIVE = SessionState(mode="task_active", project="ALPHA", task=TASK, suggestions=("Show the issues",))
+ACTIVE = SessionState(project="ALPHA", task=TASK, suggestions=("Show the issues",))
 SPOKEN = Message(
     role="assistant",
     blocks=(
@@ -66,14 +66,14 @@ async def process(path: Path, session_id: str, what: str) -> AsyncGenerator[tupl
 async def test_nothing_is_lost_when_the_store_is_opened_again(path: Path) -> None:
     async with opened(path) as store:
         turn = await begun(store)
-        messages = [("person", user("a leak")), ("agent", SPOKEN), ("tools", ANSWERED)]
+        messages = [user("a leak"), SPOKEN, ANSWERED]
         await store.step(turn, task_id="t1", messages=messages, state=ACTIVE)
         await store.finish_turn(turn, state=ACTIVE, result={"reply": "Where?"})
     async with opened(path) as store:
         assert await store.state("s1") == ACTIVE
         log = await store.log("s1", task_id="t1")
-        assert [(entry.turn, entry.task_id, entry.kind) for entry in log] == [(1, "t1", kind) for kind, _ in messages]
-        assert [entry.message for entry in log] == [message for _, message in messages]
+        assert [(entry.turn, entry.task_id, entry.kind) for entry in log] == [(1, "t1", m.kind) for m in messages]
+        assert [entry.message for entry in log] == messages
         assert [entry.result for entry in await store.turns("s1")] == [{"reply": "Where?"}]
 
 
@@ -82,13 +82,13 @@ async def test_a_step_is_stored_whole_or_not_at_all(path: Path) -> None:
         turn = await begun(store)
         broken = StoredTurn("no such session", 1, "m", "x", None)
         with pytest.raises(IntegrityError):
-            await store.step(broken, task_id="t1", messages=[("person", user("a"))], state=ACTIVE)
-        unstorable = SessionState.model_construct(mode="task_active", project=object())
+            await store.step(broken, task_id="t1", messages=[user("a")], state=ACTIVE)
+        unstorable = SessionState.model_construct(project=object())
         with pytest.raises(Exception, match="serialize"):
-            await store.step(turn, task_id="t1", messages=[("person", user("a"))], state=unstorable)
+            await store.step(turn, task_id="t1", messages=[user("a")], state=unstorable)
         assert await store.log("s1") == []
         assert await store.state("s1") == SessionState()
-        await store.step(turn, task_id="t1", messages=[("person", user("b"))])
+        await store.step(turn, task_id="t1", messages=[user("b")])
         assert [entry.message.text for entry in await store.log("s1")] == ["b"]
 
 
@@ -118,7 +118,7 @@ async def test_messages_of_several_tasks_are_kept_apart_and_in_order(path: Path)
     async with opened(path) as store:
         turn = await begun(store)
         for task_id, text in (("t1", "a"), ("t2", "b"), ("t1", "c")):
-            await store.step(turn, task_id=task_id, messages=[("person", user(text))])
+            await store.step(turn, task_id=task_id, messages=[user(text)])
         assert [entry.message.text for entry in await store.log("s1", task_id="t1")] == ["a", "c"]
         assert [entry.message.text for entry in await store.log("s1")] == ["a", "b", "c"]
         assert await store.log("s2") == []
@@ -151,7 +151,7 @@ async def test_creating_a_session_again_changes_nothing(path: Path) -> None:
 async def test_a_hundred_sessions_at_once_wait_for_each_other_and_none_fails(path: Path) -> None:
     async def one(store: SessionStore, session_id: str) -> None:
         turn = await begun(store, session_id)
-        await store.step(turn, task_id="t", messages=[("person", user(session_id))], state=ACTIVE)
+        await store.step(turn, task_id="t", messages=[user(session_id)], state=ACTIVE)
         await store.finish_turn(turn, state=ACTIVE, result={"of": session_id})
 
     names = [f"s{number}" for number in range(100)]
@@ -172,7 +172,7 @@ async def test_writes_that_wait_for_another_program_leave_the_worker_threads_fre
             other.execute("BEGIN EXCLUSIVE")
             async with anyio.create_task_group() as tasks:
                 for _ in range(60):
-                    tasks.start_soon(partial(store.step, turn, task_id="t", messages=[("person", user("x"))]))
+                    tasks.start_soon(partial(store.step, turn, task_id="t", messages=[user("x")]))
                 await anyio.wait_all_tasks_blocked()
                 taken = anyio.to_thread.current_default_thread_limiter().borrowed_tokens
                 other.rollback()
@@ -185,10 +185,10 @@ async def test_a_cancelled_step_is_stored_whole_or_not_at_all(path: Path) -> Non
         turn = await begun(store)
         for number in range(40):
             with anyio.move_on_after(number * 0.0002):
-                await store.step(turn, task_id="t1", messages=[("person", user(str(number)))] * 3)
+                await store.step(turn, task_id="t1", messages=[user(str(number))] * 3)
         with anyio.fail_after(LIMIT_S):
             assert len(await store.log("s1")) % 3 == 0
-            await store.step(turn, task_id="t1", messages=[("person", user("still there"))])
+            await store.step(turn, task_id="t1", messages=[user("still there")])
 
 
 async def test_the_file_is_for_its_owner_alone(path: Path) -> None:

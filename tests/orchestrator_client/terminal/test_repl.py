@@ -61,7 +61,7 @@ async def test_an_empty_line_is_no_message_unless_a_task_is_open(tmp_path: Path)
     async with chat(tmp_path, []) as (talk, at):
         task = TaskState(id="t", agent="issue_tracking", opening_message="leak")
         await at.store.create("s1")
-        await at.store.set_state("s1", SessionState(mode="task_active", task=task))
+        await at.store.set_state("s1", SessionState(task=task))
         await talk.run(typed(""))
         assert [turn.text for turn in await at.store.turns("s1")] == [""]
 
@@ -89,7 +89,7 @@ async def test_status_shows_the_session_its_project_and_its_task(tmp_path: Path)
     async with chat(tmp_path, []) as (talk, at):
         task = TaskState(id="t", agent="issue_tracking", opening_message=f"leak {STEERING}")
         await at.store.create("s1")
-        await at.store.set_state("s1", SessionState(mode="task_active", project="[ALPHA]", task=task))
+        await at.store.set_state("s1", SessionState(project="[ALPHA]", task=task))
         await talk.run(typed("/status"))
     assert printed(talk._console).splitlines() == [
         "Session s1",
