@@ -1,4 +1,5 @@
 """What an agent may see: the plant data its task needs, and the part of the task's history that fits.
 
-`task_context.py` loads an agent's declared needs into bounded blocks; `window.py` is the view over the history.
+`task_context.py` loads an agent's declared needs into bounded blocks, `history/` decides what of a long task is shown,
+and `fencing.py` shows a model where a tool's data begins and ends.
 """

@@ -6,9 +6,10 @@ from typing import Any, Protocol
 
 from orchestrator_client.dialogue.json_values import as_list, is_list, is_object
 from orchestrator_client.dialogue.messages import ToolUseBlock
+from orchestrator_client.dialogue.state import HandOff
 from orchestrator_client.tools.outcome import ToolOutcome
 
-__all__ = ["Need", "filled_in", "load_task_context", "references"]
+__all__ = ["Need", "filled_in", "handed_over", "load_task_context", "references"]
 
 _MOST_ITEMS = 40
 _MOST_CHARACTERS = 6_000
@@ -47,6 +48,16 @@ async def load_task_context(needs: Iterable[Need], known: Mapping[str, Any], run
         outcome = await run(ToolUseBlock(id=f"context_{position}", name=need.tool, input=arguments))
         blocks.append(_block(need, outcome))
     return "\n\n".join(blocks)
+
+
+def handed_over(hand_off: HandOff) -> str:
+    """What a task is told of the one before it; all of it data, none of it the former conversation."""
+    lines = ["## Finished before this task (for reference)", hand_off.goal]
+    if hand_off.facts:
+        lines.append(f"Facts: {json.dumps(hand_off.facts, ensure_ascii=False)}")
+    if hand_off.references:
+        lines.append(f"Records: {'; '.join(hand_off.references)}")
+    return "\n".join(lines)
 
 
 def filled_in(arguments: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -1,0 +1,53 @@
+import pytest
+
+from orchestrator_client.context.history.facts import as_line, carries_data, data_in, keywords, windows_in
+
+
+@pytest.mark.parametrize(
+    ("text", "data"),
+    [
+        ("The bore is 42.000 mm +0.025/-0, at OP20.", ("42.000", "+0.025/-0", "OP20")),
+        ("on 2026-11-22 at 14:30", ("2026-11-22", "14:30")),
+        ("AG-01 u/s, 500 h svc due", ("AG-01", "500")),
+        ('call it "Final check" please', ('"Final check"',)),
+        ("nenne es „Prüfplan Süd“", ("„Prüfplan Süd“",)),
+        ("our customer is Bosch Rexroth", ("Bosch Rexroth",)),
+        ("use the AQL plan every monday", ("AQL", "monday")),
+        ("take two of them", ("two",)),
+        ("1,500 pcs.", ("1,500",)),
+        ("write to qa@plant7.example", ("qa@plant7.example",)),
+    ],
+)
+def test_data_are_found_as_they_stand_in_the_text(text: str, data: tuple[str, ...]) -> None:
+    assert data_in(text) == data
+
+
+@pytest.mark.parametrize("text", ["thanks a lot", "I think so", "OK", "that looks good to me", ""])
+def test_chit_chat_carries_no_data(text: str) -> None:
+    assert not carries_data(text)
+
+
+@pytest.mark.parametrize("text", ["always use metric units", "never ask the night shift", "you must not round"])
+def test_a_standing_instruction_counts_as_data(text: str) -> None:
+    assert carries_data(text)
+
+
+def test_data_keep_the_words_that_say_what_they_are() -> None:
+    told = windows_in("We have had a long talk about it yesterday. The diameter of the bore is 42.000 mm, I am told.")
+    assert told == "long talk yesterday. … diameter bore 42.000 mm,"
+
+
+def test_an_instruction_keeps_its_negation() -> None:
+    assert windows_in("Please do not use the gauge of the night shift") == "not use gauge night shift"
+
+
+def test_a_question_is_known_by_its_last_words() -> None:
+    assert keywords("Which sample size do you want?", most=2) == "sample size"
+
+
+def test_text_becomes_one_line_that_prints() -> None:
+    assert as_line("a\n- 7: b\u200b\x1b[0m\tc") == "a - 7: b[0m c"
+
+
+def test_a_long_text_without_any_data_is_read_quickly() -> None:
+    assert data_in("a" * 100_000) == ()
