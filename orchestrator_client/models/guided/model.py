@@ -1,6 +1,7 @@
-"""The guided model as a `Model`: routes by likeness, interviews for agents with goals, explains itself otherwise."""
+"""The guided model as a `Model`: routes, watches the topic, interviews for agents with goals, or explains itself."""
 
 from collections.abc import AsyncGenerator
+from dataclasses import asdict
 
 from pydantic import ValidationError
 
@@ -10,10 +11,11 @@ from orchestrator_client.dialogue.messages import Message, OpaqueBlock, TextBloc
 from orchestrator_client.errors import ModelMisbehaved
 from orchestrator_client.models.guided.form import Form
 from orchestrator_client.models.guided.interview import Call, Done, Interview, Say, Step
+from orchestrator_client.models.guided.ranking import ranked
 from orchestrator_client.models.guided.similarity import rank
+from orchestrator_client.models.guided.topic import topic_of
 from orchestrator_client.models.protocol import (
     AgentBrief,
-    Capabilities,
     ModelReply,
     ModelRequest,
     RouteBrief,
@@ -23,25 +25,19 @@ from orchestrator_client.models.protocol import (
     TextDelta,
     TopicBrief,
 )
+from orchestrator_client.models.tokenless import Tokenless
 
 __all__ = ["GuidedModel"]
 
 _PROVIDER = "guided"
-_LEAST_LIKE = 0.12
+_MOST_SHOWN = 3
+_SURE_ENOUGH = 0.5
 
 
-class GuidedModel:
+class GuidedModel(Tokenless):
     """Deterministic: the same request gets the same reply. Its memory travels in the conversation."""
 
     name = "guided"
-    capabilities = Capabilities(strict_tools=True, caching=False, token_counting=False, summaries=False)
-
-    async def count_tokens(self, request: ModelRequest) -> int | None:  # noqa: ARG002 - the border's signature
-        """It reads no tokens."""
-        return None
-
-    async def window_tokens(self) -> int | None:
-        return None
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[StreamEvent]:
         """The reply to a request; works from its brief alone."""
@@ -49,7 +45,7 @@ class GuidedModel:
             case RouteBrief():
                 message, stop = _routed(request.brief, request.tool_choice or "route"), "tool_use"
             case TopicBrief():
-                raise ModelMisbehaved("The guided model does not watch the topic.")
+                message, stop = _on_topic(request.brief, request.tool_choice or "topic"), "tool_use"
             case AgentBrief(goals=()):
                 message, stop = _explained(request.brief), "end_turn"
             case AgentBrief():
@@ -60,23 +56,25 @@ class GuidedModel:
             yield TextDelta(message.text)
         yield ModelReply(message, "tool_use" if stop == "tool_use" else "end_turn", self.name)
 
-    async def aclose(self) -> None:
-        """Nothing is open."""
-
 
 def _routed(brief: RouteBrief, tool: str) -> Message:
-    matches = rank(brief.message, {option.key: option.examples for option in brief.options})
-    best = matches[0]
-    agent = best.label if best.score >= _LEAST_LIKE else brief.fallback
-    answer = {"agent": agent, "confidence": round(best.score, 2), "reason": "likeness to the agent's examples"}
+    best = ranked(brief.message, brief.options, brief.fallback)[0]
+    reason = "unsure" if best.score < _SURE_ENOUGH else "the wording of the message"
+    answer = {"agent": best.label, "confidence": round(best.score, 2), "reason": reason}
     return Message(role="assistant", blocks=(ToolUseBlock(id="guided_route", name=tool, input=answer),))
 
 
+def _on_topic(brief: TopicBrief, tool: str) -> Message:
+    return Message(
+        role="assistant", blocks=(ToolUseBlock(id="guided_topic", name=tool, input=asdict(topic_of(brief))),)
+    )
+
+
 def _explained(brief: AgentBrief) -> Message:
-    others = [option for option in brief.options if option.key != brief.agent]
-    matches = {match.label: match.score for match in rank(brief.opening_message, {o.key: o.examples for o in others})}
-    likeliest = sorted(others, key=lambda option: -matches[option.key])[:3]
-    lines = [f"  - {_example(option)}" for option in likeliest]
+    matches = ranked(brief.opening_message, brief.options, brief.agent)
+    options = {option.key: option for option in brief.options}
+    likeliest = [options[match.label] for match in matches if match.label != brief.agent][:_MOST_SHOWN]
+    lines = [f"  - {_example(option, brief.opening_message)}" for option in likeliest]
     text = "\n".join(
         [
             "I fill in forms step by step; without a language model I cannot chat. Say what you need, for example:",
@@ -86,8 +84,10 @@ def _explained(brief: AgentBrief) -> Message:
     return Message(role="assistant", blocks=(TextBlock(text=text),))
 
 
-def _example(option: RouteOption) -> str:
-    return option.examples[0] if option.examples else option.description
+def _example(option: RouteOption, message: str) -> str:
+    """The example of the agent that is likest to what was said; the first one if all are alike."""
+    matches = rank(message, {example: (example,) for example in option.examples})
+    return matches[0].label if matches else option.description
 
 
 def _interviewed(brief: AgentBrief, request: ModelRequest) -> tuple[Message, str]:

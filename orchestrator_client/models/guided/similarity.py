@@ -3,8 +3,9 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 __all__ = ["Match", "rank"]
 
@@ -25,14 +26,30 @@ class Match:
 
 def rank(message: str, examples: Mapping[str, Sequence[str]]) -> list[Match]:
     """Every label, the likest first. Word parts let `svc` lines and typing errors count for something."""
-    counted = {label: [_features(text) for text in texts] for label, texts in examples.items()}
-    rarity = _rarity([features for several in counted.values() for features in several])
-    wanted = _weighted(_features(message), rarity)
+    index = _indexed(tuple((label, tuple(texts)) for label, texts in examples.items()))
+    wanted = _weighted(_features(message), index.rarity)
     matches = [
-        Match(label, max((_cosine(wanted, _weighted(features, rarity)) for features in several), default=0.0))
-        for label, several in counted.items()
+        Match(label, max((_cosine(wanted, vector) for vector in vectors), default=0.0))
+        for label, vectors in index.vectors
     ]
     return sorted(matches, key=lambda match: -match.score)
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """The weighted features of every example, and how rare each feature is among them."""
+
+    rarity: Mapping[str, float]
+    vectors: tuple[tuple[str, tuple[Mapping[str, float], ...]], ...]
+
+
+@lru_cache(maxsize=64)
+def _indexed(examples: tuple[tuple[str, tuple[str, ...]], ...]) -> _Index:
+    """Kept, because the same agents and goals are compared with message after message."""
+    counted = [(label, [_features(text) for text in texts]) for label, texts in examples]
+    rarity = _rarity([features for _, several in counted for features in several])
+    vectors = tuple((label, tuple(_weighted(features, rarity) for features in several)) for label, several in counted)
+    return _Index(rarity, vectors)
 
 
 def _features(text: str) -> Counter[str]:
@@ -56,18 +73,17 @@ def _rarity(documents: Sequence[Counter[str]]) -> dict[str, float]:
 
 
 def _weighted(features: Counter[str], rarity: Mapping[str, float]) -> dict[str, float]:
-    """A feature no example has counts half as much as the rarest: shop floor lines are full of machine numbers."""
+    """A vector of length 1. A feature no example has counts half as much as the rarest: lines are full of numbers."""
     unknown = _UNKNOWN_WEIGHT * max(rarity.values(), default=1.0)
-    return {
+    weights = {
         feature: (1 + math.log(count)) * rarity.get(feature, unknown) * (_PART_WEIGHT if feature[0] == "~" else 1.0)
         for feature, count in features.items()
     }
+    length = math.sqrt(sum(weight * weight for weight in weights.values())) or 1.0
+    return {feature: weight / length for feature, weight in weights.items()}
 
 
 def _cosine(left: Mapping[str, float], right: Mapping[str, float]) -> float:
-    product = sum(weight * right.get(feature, 0.0) for feature, weight in left.items())
-    return product / (_length(left.values()) * _length(right.values()) or 1.0)
-
-
-def _length(weights: Iterable[float]) -> float:
-    return math.sqrt(sum(weight * weight for weight in weights))
+    """Of two vectors of length 1."""
+    fewer, more = (left, right) if len(left) <= len(right) else (right, left)
+    return sum(weight * more.get(feature, 0.0) for feature, weight in fewer.items())

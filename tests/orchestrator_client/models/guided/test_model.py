@@ -72,7 +72,11 @@ async def test_for_a_conversation_it_says_what_it_is_and_what_can_be_said() -> N
     reply = await replied(brief, user("there is a problem"))
     assert reply.stop_reason == "end_turn"
     assert "without a language model I cannot chat" in reply.message.text
-    assert reply.message.text.splitlines()[1:] == ["  - it leaks", "  - create a quality plan", "  - Nothing to show."]
+    assert reply.message.text.splitlines()[1:] == [
+        "  - report a problem",
+        "  - create a quality plan",
+        "  - Nothing to show.",
+    ]
 
 
 async def test_it_remembers_its_form_in_the_conversation_alone() -> None:
