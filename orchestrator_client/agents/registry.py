@@ -3,15 +3,17 @@
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+import structlog
 import yaml
 from jsonschema import Draft202012Validator, ValidationError
 from referencing import Registry
 
+from orchestrator_client.agents.overlap import Overlap, overlaps_in
 from orchestrator_client.dialogue.json_values import is_list
 from orchestrator_client.errors import ConfigurationError
 from orchestrator_client.models.protocol import AskField, ChoiceSource, Goal, RouteOption
@@ -22,6 +24,8 @@ FALLBACK_AGENT = "general"
 """Gets what no other agent is for. Every registry must have it."""
 
 _PACKAGE = Path(__file__).parent
+_HAND_OFF = ("id", "project")
+_log = structlog.get_logger(__name__)
 _FRONT_MATTER = re.compile(r"---[ \t]*\n(?P<front>.*?)^---[ \t]*(?:\n(?P<prompt>.*))?\Z", re.DOTALL | re.MULTILINE)
 
 
@@ -37,15 +41,21 @@ class ContextNeed:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How far one message may carry an agent before the task is ended honestly."""
+    """How far one message may carry an agent, and how many messages one task may take, before it is ended honestly."""
 
     model_calls: int = 12
     tool_calls: int = 30
+    tokens: int = 400_000
+    turns: int = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """One specialist. `prompt` is the body of its file."""
+    """One specialist. `prompt` is the body of its file.
+
+    `hand_off` names the facts of its result that the next task may know. `source` tells an agent that ships with the
+    program from one of the person's own folder.
+    """
 
     key: str
     title: str
@@ -57,7 +67,9 @@ class Agent:
     context: tuple[ContextNeed, ...] = ()
     goals: tuple[Goal, ...] = ()
     follow_ups: tuple[str, ...] = ()
+    hand_off: tuple[str, ...] = _HAND_OFF
     limits: Limits = Limits()
+    source: Literal["shipped", "own"] = "shipped"
 
     @property
     def allowed_tools(self) -> frozenset[str]:
@@ -72,9 +84,10 @@ class Agent:
 
 @dataclass(frozen=True, slots=True)
 class AgentRegistry:
-    """All agents by key, in the order of their keys, the fallback last."""
+    """All agents by key, in the order of their keys, the fallback last; `overlaps` are those too much alike."""
 
     agents: Mapping[str, Agent]
+    overlaps: tuple[Overlap, ...] = ()
 
     def __getitem__(self, key: str) -> Agent:
         return self.agents[key]
@@ -85,24 +98,39 @@ class AgentRegistry:
     @property
     def options(self) -> tuple[RouteOption, ...]:
         """What the router chooses from; the examples of an agent's goals are its examples too."""
-        return tuple(
-            RouteOption(
-                agent.key,
-                agent.description,
-                (*agent.examples, *(example for goal in agent.goals for example in goal.examples)),
-            )
-            for agent in self.agents.values()
-        )
+        return tuple(map(_option, self.agents.values()))
 
 
-def load_agents(directory: Path | None = None) -> AgentRegistry:
-    """The agents of a folder, by default those that ship with the program.
+def load_agents(directory: Path | None = None, *, alone: bool = False) -> AgentRegistry:
+    """The agents that ship with the program and those of a folder, which replace shipped ones of the same key.
+
+    With `alone`, only those of the folder. Agents that overlap are logged.
 
     Raises:
-        ConfigurationError: a file does not follow the schema, an agent uses a tool it may not call, a key stands twice,
-            or there is no fallback agent.
+        ConfigurationError: a file does not follow the schema, an agent uses a tool it may not call, a key stands twice
+            in the folder, or there is no fallback agent.
     """
-    folder = directory or _PACKAGE / "definitions"
+    agents: dict[str, Agent] = {} if alone else _in_folder(_PACKAGE / "definitions")
+    if directory is not None:
+        agents |= {key: replace(agent, source="own") for key, agent in _in_folder(directory).items()}
+    if FALLBACK_AGENT not in agents:
+        raise ConfigurationError(
+            f"{directory} has no agent {FALLBACK_AGENT!r}.",
+            suggestion="Add one: it answers what no other agent is for.",
+        )
+    ordered = {key: agents[key] for key in sorted(agents, key=lambda key: (key == FALLBACK_AGENT, key))}
+    overlaps = overlaps_in(tuple(map(_option, ordered.values())))
+    for overlap in overlaps:
+        _log.warning("agents overlap", first=overlap.first, second=overlap.second, advice=str(overlap))
+    return AgentRegistry(ordered, overlaps)
+
+
+def _option(agent: Agent) -> RouteOption:
+    of_goals = (example for goal in agent.goals for example in goal.examples)
+    return RouteOption(agent.key, agent.description, (*agent.examples, *of_goals))
+
+
+def _in_folder(folder: Path) -> dict[str, Agent]:
     if not folder.is_dir():
         raise ConfigurationError(f"There is no folder {folder}.", suggestion="Give one with agent definitions.")
     agents: dict[str, Agent] = {}
@@ -114,12 +142,11 @@ def load_agents(directory: Path | None = None) -> AgentRegistry:
                 suggestion="Give one of them another key.",
             )
         agents[agent.key] = agent
-    if FALLBACK_AGENT not in agents:
+    if not agents:
         raise ConfigurationError(
-            f"{folder} has no agent {FALLBACK_AGENT!r}.", suggestion="Add one: it answers what no other agent is for."
+            f"{folder} holds no agent definition.", suggestion="One agent is one file there whose name ends in .md."
         )
-    fallback = agents.pop(FALLBACK_AGENT)
-    return AgentRegistry({**agents, FALLBACK_AGENT: fallback})
+    return agents
 
 
 def _read(path: Path) -> Agent:
@@ -147,6 +174,7 @@ def _read(path: Path) -> Agent:
         context=tuple(_context_need(need) for need in front.get("context", ())),
         goals=tuple(_goal(goal) for goal in front.get("goals", ())),
         follow_ups=tuple(front.get("follow_ups", ())),
+        hand_off=tuple(front.get("hand_off", _HAND_OFF)),
         limits=Limits(**front.get("limits", {})),
     )
     unusable = sorted(_looked_up_with(agent) - agent.allowed_tools)

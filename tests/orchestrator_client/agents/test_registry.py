@@ -7,6 +7,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 from referencing import Registry
+from structlog.testing import capture_logs
 
 from orchestrator_client.agents.registry import FALLBACK_AGENT, Agent, Limits, load_agents
 from orchestrator_client.context.task_context import references
@@ -47,7 +48,7 @@ REFERENCES = {
     "approver_id",
     "inspector",
 }
-GENERAL = FRONT | {"key": "general", "title": "General", "kind": "conversation", "goals": []}
+GENERAL: dict[str, Any] = FRONT | {"key": "general", "title": "General", "kind": "conversation", "goals": []}
 
 
 def written(folder: Path, front: dict[str, Any], prompt: str = "You plan training.", name: str = "") -> Path:
@@ -60,7 +61,7 @@ def written(folder: Path, front: dict[str, Any], prompt: str = "You plan trainin
 
 def refused(folder: Path) -> str:
     with pytest.raises(ConfigurationError) as raised:
-        load_agents(folder)
+        load_agents(folder, alone=True)
     assert raised.value.suggestion
     return str(raised.value)
 
@@ -122,7 +123,8 @@ def test_every_field_a_goal_asks_for_is_in_its_tools_schema() -> None:
             for name, value in ask.when.items():
                 neighbor = schema_at(f"{parent}.{name}" if parent else name, schema)
                 assert neighbor, f"{agent.key}: {goal.tool}.{ask.path} hangs on {name}"
-                values = set(value if isinstance(value, tuple) else [value]) - {None}
+                values: set[object] = {*value} if isinstance(value, tuple) else {value}  # pyright: ignore[reportUnknownVariableType] - JSON
+                values.discard(None)
                 assert values <= set(neighbor.get("enum", values)), f"{agent.key}: {goal.tool}.{ask.path}"
 
 
@@ -177,24 +179,78 @@ def test_no_example_stands_with_two_agents() -> None:
 
 def test_the_router_learns_the_examples_of_an_agents_goals(tmp_path: Path) -> None:
     written(tmp_path, FRONT | {"goals": [{"tool": "plan_training", "examples": ["book a course"]}]})
-    option = load_agents(tmp_path).options[0]
+    option = load_agents(tmp_path, alone=True).options[0]
     assert option.key == "training"
     assert option.examples == (*FRONT["examples"], "book a course")
 
 
 @pytest.mark.anyio
 async def test_an_added_file_is_routed_to_without_any_code(tmp_path: Path) -> None:
-    for path in (REPOSITORY / "orchestrator_client" / "agents" / "definitions").glob("*.md"):
-        (tmp_path / path.name).write_text(path.read_text())
-    router = Router(GuidedModel(), load_agents(tmp_path).options, fallback=FALLBACK_AGENT)
-    assert (await router.route("Train the new operator", project=None)).agent != "training"
     (tmp_path / "training.md").write_text(f"---\n{yaml.safe_dump(FRONT)}---\nYou plan training.\n")
-    router = Router(GuidedModel(), load_agents(tmp_path).options, fallback=FALLBACK_AGENT)
-    assert (await router.route("Train the new operator", project=None)).agent == "training"
+    shipped = Router(SHIPPED.options, fallback=FALLBACK_AGENT)
+    assert (await shipped.route(GuidedModel(), "Train the new operator", project=None)).agent != "training"
+    router = Router(load_agents(tmp_path).options, fallback=FALLBACK_AGENT)
+    assert (await router.route(GuidedModel(), "Train the new operator", project=None)).agent == "training"
+
+
+def test_a_folder_adds_to_the_shipped_agents(tmp_path: Path) -> None:
+    (tmp_path / "training.md").write_text(f"---\n{yaml.safe_dump(FRONT)}---\nYou plan training.\n")
+    agents = load_agents(tmp_path).agents
+    assert agents.keys() == {"training", *SHIPPED.agents}
+    assert list(agents) == [*sorted(agents.keys() - {FALLBACK_AGENT}), FALLBACK_AGENT]
+    assert {key for key, agent in agents.items() if agent.source == "own"} == {"training"}
+    assert {agent.source for agent in SHIPPED.agents.values()} == {"shipped"}
+
+
+def test_an_own_agent_replaces_the_shipped_one_of_its_key(tmp_path: Path) -> None:
+    own = FRONT | {"key": "sop_creation", "title": "Our procedures"}
+    (tmp_path / "ours.md").write_text(f"---\n{yaml.safe_dump(own)}---\nYou write procedures.\n")
+    agents = load_agents(tmp_path).agents
+    assert agents.keys() == SHIPPED.agents.keys()
+    assert (agents["sop_creation"].title, agents["sop_creation"].source) == ("Our procedures", "own")
+
+
+def test_the_fallback_can_be_replaced_and_stays_last(tmp_path: Path) -> None:
+    (tmp_path / "general.md").write_text(f"---\n{yaml.safe_dump(GENERAL)}---\nYou chat.\n")
+    agents = load_agents(tmp_path).agents
+    assert list(agents)[-1] == FALLBACK_AGENT
+    assert agents[FALLBACK_AGENT].prompt == "You chat."
+
+
+def test_the_shipped_agents_do_not_overlap() -> None:
+    assert SHIPPED.overlaps == ()
+
+
+def test_an_agent_that_overlaps_is_reported_when_the_registry_loads(tmp_path: Path) -> None:
+    shipped = (REPOSITORY / "orchestrator_client" / "agents" / "definitions" / "issue_tracking.md").read_text()
+    (tmp_path / "copy.md").write_text(shipped.replace("key: issue_tracking", "key: faults", 1))
+    with capture_logs() as logs:
+        (overlap,) = load_agents(tmp_path).overlaps
+    assert (overlap.first, overlap.second) == ("faults", "issue_tracking")
+    assert logs == [
+        {
+            "event": "agents overlap",
+            "log_level": "warning",
+            "first": "faults",
+            "second": "issue_tracking",
+            "advice": str(overlap),
+        }
+    ]
+
+
+@AGENTS
+def test_an_agent_hands_on_no_free_text(agent: Agent) -> None:
+    kept = {"id", "project"} if agent.kind == "task" else set[str]()
+    assert kept <= set(agent.hand_off)
+    arguments = [schema["properties"] for owner, _, schema in goals_on_our_server() if owner is agent]
+    for name in set(agent.hand_off) - {"id"}:
+        longest = [properties[name].get("maxLength", 0) for properties in arguments if name in properties]
+        assert longest, f"{agent.key}: no goal takes {name}"
+        assert max(longest) <= 100, f"{agent.key}: {name}"
 
 
 def test_every_property_of_the_schema_is_read(tmp_path: Path) -> None:
-    choice = {
+    choice: dict[str, Any] = {
         "tool": "get_people",
         "value": "id",
         "label": "name",
@@ -204,20 +260,21 @@ def test_every_property_of_the_schema_is_read(tmp_path: Path) -> None:
         "ask": False,
         "time_zone": "zone",
     }
-    goal = {
+    goal: dict[str, Any] = {
         "tool": "plan_training",
         "examples": ["book a course"],
         "ask": [{"field": "who", "when": {"kind": ["single", "pair"]}, "optional": True, "only_if_named": True}],
         "choices": {"who": choice},
     }
     context = {"title": "People", "tool": "get_people", "arguments": {"shift": 1}, "fields": ["id"]}
-    limits = {"model_calls": 5, "tool_calls": 7}
+    limits = {"model_calls": 5, "tool_calls": 7, "turns": 9, "tokens": 11_000}
     front = FRONT | {
         "kind": "task",
         "tools": ["get_people"],
         "context": [context],
         "goals": [goal],
         "follow_ups": ["Show the training of {who}"],
+        "hand_off": ["id", "who"],
         "limits": limits,
     }
     assert front.keys() == SCHEMA["properties"].keys()
@@ -230,7 +287,8 @@ def test_every_property_of_the_schema_is_read(tmp_path: Path) -> None:
     assert limits.keys() == SCHEMA["properties"]["limits"]["properties"].keys()
     written(tmp_path, front)
     agent = load_agents(tmp_path)["training"]
-    assert agent.limits == Limits(5, 7)
+    assert agent.limits == Limits(model_calls=5, tool_calls=7, turns=9, tokens=11_000)
+    assert agent.hand_off == ("id", "who")
     assert (agent.context[0].title, agent.context[0].arguments, agent.context[0].fields) == (
         "People",
         {"shift": 1},
@@ -251,7 +309,9 @@ def test_the_schema_is_valid_and_its_defaults_are_those_of_the_program(tmp_path:
     limits = {name: part["default"] for name, part in SCHEMA["properties"]["limits"]["properties"].items()}
     assert Limits(**limits) == Limits()
     written(tmp_path, FRONT)
-    assert load_agents(tmp_path)["training"].kind == SCHEMA["properties"]["kind"]["default"]
+    agent = load_agents(tmp_path)["training"]
+    assert agent.kind == SCHEMA["properties"]["kind"]["default"]
+    assert list(agent.hand_off) == SCHEMA["properties"]["hand_off"]["default"]
 
 
 @pytest.mark.parametrize(
@@ -270,6 +330,10 @@ def test_the_schema_is_valid_and_its_defaults_are_those_of_the_program(tmp_path:
         ({"follow_ups": ["Train {who"]}, "training.md: follow_ups.0:"),
         ({"follow_ups": ["Train {0}"]}, "training.md: follow_ups.0:"),
         ({"follow_ups": ["Train {who.name}"]}, "training.md: follow_ups.0:"),
+        ({"hand_off": ["the whole story"]}, "training.md: hand_off.0: 'the whole story' does not match"),
+        ({"hand_off": ["id", "id"]}, "training.md: hand_off: ['id', 'id'] has non-unique elements"),
+        ({"hand_off": [f"fact_{letter}" for letter in "abcdefghijklm"]}, "training.md: hand_off:"),
+        ({"limits": {"turns": 0}}, "training.md: limits.turns: 0 is less than the minimum of 1"),
         ({"limits": {"model_calls": 0}}, "training.md: limits.model_calls: 0 is less than the minimum of 1"),
     ],
 )
@@ -333,7 +397,10 @@ def test_one_key_in_two_files_is_refused(tmp_path: Path) -> None:
     assert "twin.md: the agent key 'training' stands in two files" in refused(tmp_path)
 
 
-def test_a_folder_without_a_fallback_or_without_existence_is_refused(tmp_path: Path) -> None:
+def test_a_folder_without_a_fallback_without_agents_or_without_existence_is_refused(tmp_path: Path) -> None:
+    assert "holds no agent definition" in refused(tmp_path)
+    written(tmp_path, FRONT)
+    (tmp_path / "general.md").unlink()
     assert "has no agent 'general'" in refused(tmp_path)
     assert "There is no folder" in refused(tmp_path / "nowhere")
 
@@ -346,4 +413,5 @@ def test_only_the_goals_a_server_offers_count() -> None:
 
 def test_a_schema_that_refers_elsewhere_is_never_fetched() -> None:
     assert "$ref" not in json.dumps(SCHEMA)
-    assert Draft202012Validator(SCHEMA, registry=Registry()).is_valid(FRONT)
+    validator = Draft202012Validator(SCHEMA, registry=Registry())
+    assert validator.is_valid(FRONT)  # pyright: ignore[reportUnknownMemberType] - half typed in jsonschema
