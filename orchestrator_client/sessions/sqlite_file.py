@@ -9,7 +9,8 @@ once took 6 s with it instead of 1 s to 2 s.
 """
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,6 +29,8 @@ __all__ = ["SqliteFile"]
 _PRIMARY_CODE = 0xFF
 """SQLite's extended result codes keep the primary one in their lowest byte."""
 
+_JOURNAL = "PERSIST"
+
 T = TypeVar("T")
 
 
@@ -43,27 +46,29 @@ class SqliteFile:
         """Do the work on one moment of the file. Raises what `write` raises."""
         return await self._run("BEGIN", work)
 
-    async def write(self, work: Callable[[sa.Connection], T]) -> T:
+    async def write(self, work: Callable[[sa.Connection], T], *, without_trace: bool = False) -> T:
         """Do the work in a transaction; once it has begun it cannot be cancelled.
+
+        `without_trace`: no journal is kept afterwards, which would still hold what the work took away.
 
         Raises:
             SessionConflict: another process kept the file for longer than the busy timeout.
             ConfigurationError: the file cannot be read or written, or is no database.
         """
-        return await self._run("BEGIN IMMEDIATE", work)
+        return await self._run("BEGIN IMMEDIATE", work, "DELETE" if without_trace else _JOURNAL)
 
     async def aclose(self) -> None:
         with anyio.CancelScope(shield=True):
             async with self._turn:
                 await anyio.to_thread.run_sync(self._engine.dispose)
 
-    async def _run(self, begin: str, work: Callable[[sa.Connection], T]) -> T:
+    async def _run(self, begin: str, work: Callable[[sa.Connection], T], journal: str = _JOURNAL) -> T:
         async with self._turn:
-            return await anyio.to_thread.run_sync(partial(self._transaction, begin, work))
+            return await anyio.to_thread.run_sync(partial(self._transaction, begin, work, journal))
 
-    def _transaction(self, begin: str, work: Callable[[sa.Connection], T]) -> T:
+    def _transaction(self, begin: str, work: Callable[[sa.Connection], T], journal: str) -> T:
         try:
-            with self._engine.connect() as connection:
+            with self._engine.connect() as connection, _journal(connection, journal):
                 connection.exec_driver_sql(begin)
                 result = work(connection)
                 connection.commit()
@@ -91,6 +96,19 @@ class SqliteFile:
                 )
 
 
+@contextmanager
+def _journal(connection: sa.Connection, mode: str) -> Generator[None]:
+    if mode == _JOURNAL:
+        yield
+        return
+    connection.exec_driver_sql(f"PRAGMA journal_mode={mode}")
+    try:
+        yield
+    finally:
+        connection.rollback()
+        connection.exec_driver_sql(f"PRAGMA journal_mode={_JOURNAL}")
+
+
 def _engine(path: Path, busy_timeout_s: float) -> sa.Engine:
     engine = sa.create_engine(
         sa.URL.create("sqlite", database=str(path)),
@@ -104,7 +122,8 @@ def _engine(path: Path, busy_timeout_s: float) -> sa.Engine:
         raw.isolation_level = None  # `_transaction` says BEGIN itself
         cursor = raw.cursor()
         busy_timeout = f"busy_timeout={int(busy_timeout_s * 1000)}"
-        for pragma in (busy_timeout, "journal_mode=PERSIST", "synchronous=FULL", "foreign_keys=ON"):
+        journal = f"journal_mode={_JOURNAL}"
+        for pragma in (busy_timeout, journal, "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import anyio
@@ -25,8 +25,8 @@ class TurnLocks:
         self._patience_s = patience_s
 
     @asynccontextmanager
-    async def hold(self, session_id: str) -> AsyncGenerator[None]:
-        """Wait for the session's lock, and hold it for the block.
+    async def hold(self, session_id: str, *, for_good: bool = False) -> AsyncGenerator[None]:
+        """Wait for the session's lock, and hold it for the block; `for_good` takes its file away in the end.
 
         Raises:
             SessionConflict: another process held it for longer than the patience.
@@ -44,6 +44,8 @@ class TurnLocks:
         try:
             yield
         finally:
+            if for_good:
+                _remove(lock)
             lock.release()
 
     def _lock_of(self, session_id: str) -> filelock.FileLock:
@@ -56,6 +58,12 @@ class TurnLocks:
                 suggestion="Check its disk and permissions, or choose another folder with --data-dir.",
             ) from error
         return filelock.FileLock(self._folder / f"{name}.lock", mode=0o600, thread_local=False)
+
+
+def _remove(lock: filelock.FileLock) -> None:
+    """While it is held: whoever opened the file before finds it gone, and opens a new one."""
+    with suppress(OSError):  # a system that keeps open files in place; an empty file stays then
+        Path(lock.lock_file).unlink()
 
 
 def _taken(lock: filelock.FileLock) -> bool:

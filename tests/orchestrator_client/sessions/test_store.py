@@ -12,10 +12,21 @@ from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 from sqlalchemy.exc import IntegrityError
 
-from orchestrator_client.dialogue.messages import Message, OpaqueBlock, TextBlock, ToolResultBlock, ToolUseBlock, user
+from orchestrator_client.dialogue.condensed import Condensed
+from orchestrator_client.dialogue.messages import (
+    Message,
+    OpaqueBlock,
+    TextBlock,
+    ToolResultBlock,
+    ToolUseBlock,
+    context,
+    note,
+    user,
+)
 from orchestrator_client.dialogue.state import SessionState, TaskState
+from orchestrator_client.dialogue.usage import CallUsage, Purpose, Usage
 from orchestrator_client.errors import ConfigurationError, SessionConflict
-from orchestrator_client.sessions.store import SessionStore, StoredTurn
+from orchestrator_client.sessions.store import BookedCall, LoggedTask, SessionStore, StoredTurn
 from tests.support.plants import kill
 
 pytestmark = pytest.mark.anyio
@@ -66,7 +77,7 @@ async def process(path: Path, session_id: str, what: str) -> AsyncGenerator[tupl
 async def test_nothing_is_lost_when_the_store_is_opened_again(path: Path) -> None:
     async with opened(path) as store:
         turn = await begun(store)
-        messages = [user("a leak"), SPOKEN, ANSWERED]
+        messages = [context("Project: ALPHA"), user("a leak"), SPOKEN, ANSWERED, note("not yet")]
         await store.step(turn, task_id="t1", messages=messages, state=ACTIVE)
         await store.finish_turn(turn, state=ACTIVE, result={"reply": "Where?"})
     async with opened(path) as store:
@@ -137,6 +148,185 @@ async def test_sessions_are_listed_latest_first_and_only_those_in_which_somethin
         assert [entry.id for entry in await store.sessions(limit=1)] == ["abc-1"]
         assert [entry.id for entry in await store.sessions(beginning="ab_")] == ["ab_2"]
         assert await store.sessions(beginning="%") == []
+
+
+async def test_a_list_of_sessions_need_not_end(path: Path) -> None:
+    async with opened(path) as store:
+        for number in range(25):
+            await begun(store, f"s{number}")
+        assert len(await store.sessions()) == 20
+        assert len(await store.sessions(limit=None)) == 25
+
+
+def booked(purpose: Purpose = "agent", *, input_tokens: int = 100, duration_ms: float = 412.5) -> CallUsage:
+    return CallUsage(purpose, "claude", Usage(input_tokens, 20, 64, 32), 95, duration_ms)
+
+
+async def test_the_model_calls_of_a_turn_are_kept_with_its_end(path: Path) -> None:
+    async with opened(path) as store:
+        first = await begun(store)
+        calls = [("", booked("route")), ("t1", booked())]
+        await store.finish_turn(first, state=ACTIVE, result={}, usage=calls)
+        second = await store.begin_turn("s1", "m2", "more")
+        await store.finish_turn(second, state=ACTIVE, result={}, usage=[("t1", booked("summary"))])
+        await store.finish_turn(await begun(store, "s2"), state=ACTIVE, result={})
+    async with opened(path) as store:
+        assert await store.usage("s1") == [
+            BookedCall(1, "", booked("route")),
+            BookedCall(1, "t1", booked()),
+            BookedCall(2, "t1", booked("summary")),
+        ]
+        assert await store.usage("s2") == []
+
+
+async def test_a_turn_whose_usage_cannot_be_stored_has_not_ended(path: Path) -> None:
+    async with opened(path) as store:
+        turn = await begun(store)
+        unstorable = CallUsage.__new__(CallUsage)
+        with pytest.raises(AttributeError):
+            await store.finish_turn(turn, state=ACTIVE, result={}, usage=[("t1", unstorable)])
+        assert await store.unfinished_turn("s1") == turn
+        assert await store.state("s1") == SessionState()
+
+
+async def test_the_last_counted_call_of_a_task_is_its_newest_by_the_agent(path: Path) -> None:
+    async with opened(path) as store:
+        turn = await begun(store)
+        calls = [
+            ("t1", booked(input_tokens=1)),
+            ("t1", booked(input_tokens=2)),
+            ("t1", booked("summary", input_tokens=3)),
+            ("t1", booked(input_tokens=0)),
+            ("t2", booked(input_tokens=5)),
+        ]
+        assert await store.last_agent_call("s1", "t1") is None
+        await store.finish_turn(turn, state=ACTIVE, result={}, usage=calls)
+        assert await store.last_agent_call("s1", "t1") == booked(input_tokens=2)
+        assert await store.last_agent_call("s1", "t3") is None
+        assert await store.last_agent_call("s2", "t1") is None
+
+
+async def test_the_newest_condensed_history_counts_and_the_earlier_ones_stay(path: Path) -> None:
+    async with opened(path) as store:
+        turn = await begun(store)
+        assert await store.condensed("s1", "t1") is None
+        for kept in (Condensed(2, "first", 4), Condensed(5, "second", 5)):
+            await store.keep_condensed(turn, "t1", kept)
+        await store.keep_condensed(turn, "t2", Condensed(1, "", 1))
+    async with opened(path) as store:
+        assert await store.condensed("s1", "t1") == Condensed(5, "second", 5)
+        assert await store.condensed("s1", "t2") == Condensed(1, "", 1)
+        assert await store.condensed("s2", "t1") is None
+        whole = await store.transcript("s1")
+        assert whole is not None
+        assert [(entry.task_id, entry.condensed.summary) for entry in whole.condensed] == [
+            ("t1", "first"),
+            ("t1", "second"),
+            ("t2", ""),
+        ]
+
+
+async def test_the_log_tells_of_each_task_when_it_was_and_what_opened_it(path: Path) -> None:
+    async with opened(path) as store:
+        first = await begun(store)
+        await store.step(first, task_id="z", messages=[context("Project: ALPHA"), user("a leak"), SPOKEN, ANSWERED])
+        second = await store.begin_turn("s1", "m2", "hello")
+        await store.step(second, task_id="talk-2", messages=[user("hello")])
+        third = await store.begin_turn("s1", "m3", "at LT-131")
+        await store.step(third, task_id="z", messages=[user("at LT-131")])
+        await store.step(third, task_id="a", messages=[note("nobody spoke")])
+        await begun(store, "s2")
+        assert await store.tasks("s1") == [
+            LoggedTask("z", 1, 3, "a leak", 5),
+            LoggedTask("talk-2", 2, 2, "hello", 1),
+            LoggedTask("a", 3, 3, "", 1),
+        ]
+        assert await store.tasks("s2") == []
+
+
+CANARY = "canary-7f3a"
+
+
+async def told(store: SessionStore, session_id: str) -> None:
+    """A session that says the canary wherever something can be said."""
+    await store.create(session_id)
+    turn = await store.begin_turn(session_id, "m1", f"{CANARY} {session_id}")
+    state = SessionState(project=CANARY, suggestions=(CANARY * 500,))
+    await store.step(turn, task_id="t1", messages=[user(CANARY * 500), note(CANARY)], state=state)
+    await store.keep_condensed(turn, "t1", Condensed(1, CANARY, 1))
+    call = CallUsage("agent", CANARY, Usage(1), 1, 1.0)
+    await store.finish_turn(turn, state=SessionState(), result={"reply": CANARY}, usage=[("t1", call)])
+
+
+async def test_a_deleted_session_is_gone_from_every_table_and_the_others_stay(path: Path) -> None:
+    async with opened(path) as store:
+        for session_id in ("s1", "s2"):
+            await told(store, session_id)
+        assert await store.delete("s1")
+        assert not await store.delete("s1")
+        assert await store.transcript("s1") is None
+        assert [entry.id for entry in await store.sessions()] == ["s2"]
+        kept = await store.transcript("s2")
+    assert kept is not None
+    assert [len(part) for part in (kept.turns, kept.log, kept.tasks, kept.usage, kept.condensed)] == [1, 2, 1, 1, 1]
+    with closing(sqlite3.connect(path)) as raw:
+        assert not [line for line in raw.iterdump() if "'s1'" in line]
+
+
+async def test_nothing_that_a_deleted_session_said_is_left_on_disk(path: Path) -> None:
+    def files_with_canary() -> set[str]:
+        return {file.name for file in path.parent.rglob("*") if file.is_file() and CANARY.encode() in file.read_bytes()}
+
+    async with opened(path) as store:
+        await told(store, "s1")
+        async with store.alone("s1"):
+            pass
+    assert files_with_canary() >= {path.name}
+    async with opened(path) as store:
+        await store.delete("s1")
+    assert files_with_canary() == set()
+    assert list(path.with_suffix(".locks").iterdir()) == []
+
+
+async def test_a_session_can_be_begun_anew_after_it_was_deleted(path: Path) -> None:
+    async with opened(path) as store:
+        await told(store, "s1")
+        await store.delete("s1")
+        turn = await begun(store)
+        assert turn.number == 1
+        async with store.alone("s1"):
+            assert await store.log("s1") == []
+
+
+async def test_a_session_that_is_being_answered_is_not_deleted(path: Path) -> None:
+    async with opened(path, patience_s=0.1) as store, process(path, "s1", "hold") as (child, lines):
+        await begun(store)
+        with anyio.fail_after(LIMIT_S):
+            assert await lines.receive_until(b"\n", 10) == b"held"
+            with pytest.raises(SessionConflict, match="being answered in another window"):
+                await store.delete("s1")
+            assert len(await store.turns("s1")) == 1
+            await kill(child.pid)
+            assert await store.delete("s1")
+
+
+async def test_whoever_waits_for_a_session_while_it_is_deleted_is_still_alone(path: Path) -> None:
+    inside = 0
+
+    async def one(store: SessionStore) -> None:
+        nonlocal inside
+        async with store.alone("s1"):
+            inside += 1
+            assert inside == 1
+            await store.create("s1")
+            inside -= 1
+
+    async with opened(path) as store:
+        with anyio.fail_after(LIMIT_S):
+            async with anyio.create_task_group() as tasks:
+                for _ in range(10):
+                    tasks.start_soon(one, store)
+                    tasks.start_soon(store.delete, "s1")
 
 
 async def test_creating_a_session_again_changes_nothing(path: Path) -> None:
