@@ -1,15 +1,13 @@
 """One agent answering one message: model, tools, model … until its turn ends, within limits."""
 
-import json
-import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-import anyio
-
+from orchestrator_client.agents.limits import GaveUp, Meter
 from orchestrator_client.agents.registry import Agent
-from orchestrator_client.context.window import window
+from orchestrator_client.agents.tool_round import ToolRounds, idempotency_key, not_made, withdraws_tools
+from orchestrator_client.context.fencing import fenced
 from orchestrator_client.dialogue.completion import (
     MARKER,
     Evidence,
@@ -19,61 +17,45 @@ from orchestrator_client.dialogue.completion import (
     judge,
     without_marker,
 )
-from orchestrator_client.dialogue.confirmation import CONFIRMATION, DEMAND_CODE, Demand, demanded, may_pass
-from orchestrator_client.dialogue.messages import Message, ToolResultBlock, ToolUseBlock, assistant, note
-from orchestrator_client.errors import ModelMisbehaved, OutcomeUnknown
-from orchestrator_client.events import Listener, TextPiece, TextWithdrawn, ToolFinished, ToolStarted
+from orchestrator_client.dialogue.confirmation import Demand, demanded
+from orchestrator_client.dialogue.messages import Message, assistant, note
+from orchestrator_client.errors import ModelMisbehaved
+from orchestrator_client.events import Listener, TextPiece, TextWithdrawn
 from orchestrator_client.models import protocol
 from orchestrator_client.models.protocol import AgentBrief, Model, ModelReply, ModelRequest, TextDelta, ToolSpec
-from orchestrator_client.tools.executor import ToolExecutor, ToolFailure, ToolOutcome
-from orchestrator_client.tools.outcome import ErrorObject
+from orchestrator_client.tools.executor import ToolExecutor
 
 __all__ = ["AgentRun", "AgentTurn", "GaveUp", "idempotency_key"]
 
-_MOST_TURNS = 30
-_MOST_REPEATS = 3
-_KEYS = uuid.UUID("6f1c2a0e-6a0f-4d9e-9d53-2f0f3b7c1d55")
-_CUT_SHORT = ErrorObject(
-    code=OutcomeUnknown.code,
-    message="The program stopped during this call; it may have been carried out.",
-    suggestion="Look it up before you call it again.",
-    outcome_known=False,
-)
-
-_NOT_CONFIRMED = ErrorObject(
-    code="not_confirmed",
-    message="The call was not made: no person has agreed to this.",
-    field=CONFIRMATION,
-    suggestion=f"Call it without {CONFIRMATION}; the user is asked then. Only after a plain yes call it with the code.",
-)
-
 Remember = Callable[[Message], Awaitable[None]]
+Fit = Callable[[ModelRequest], Awaitable[ModelRequest]]
 
 
-class GaveUp(Exception):
-    """A limit ended the task. The text is for the person."""
+async def _whole(request: ModelRequest) -> ModelRequest:
+    """The fit of a task that needs no window."""
+    return request
 
 
 @dataclass(frozen=True, slots=True)
 class AgentTurn:
-    """How the agent's turn ended: what it said (without the marker), and the evidence of the whole task."""
+    """How the agent's turn ended: what it said (without the marker), and the evidence of the whole task.
+
+    `confirming`: the words are the server's, and the person is to agree to them or not.
+    """
 
     verdict: Verdict
     text: str
     evidence: tuple[Evidence, ...]
-
-
-def idempotency_key(session_id: str, task_id: str, tool_use_id: str) -> str:
-    """The key of a write: the same after a crash and in every retry, another for every new decision."""
-    return str(uuid.uuid5(_KEYS, f"{session_id}/{task_id}/{tool_use_id}"))
+    confirming: bool = False
 
 
 @dataclass(slots=True)
 class AgentRun:
     """Everything one turn of an agent needs.
 
-    `remember` stores each new message before anything depends on it. `repeatable` names the tools that may be called
-    twice under one key: reads, and writes whose server honors keys.
+    `remember` stores each new message before anything depends on it. `fit` turns the request that holds all messages of
+    the task into the one to send. `repeatable` names the tools that may be called twice under one key: reads, and
+    writes whose server honors keys.
     """
 
     agent: Agent
@@ -87,9 +69,22 @@ class AgentRun:
     task_id: str
     remember: Remember
     tell: Listener
-    _calls: int = 0
-    _repeats: int = 0
-    _answered: dict[str, ToolResultBlock] = field(default_factory=dict[str, ToolResultBlock])
+    fit: Fit = _whole
+    _meter: Meter = field(init=False)
+    _rounds: ToolRounds = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._meter = Meter(self.agent)
+        self._rounds = ToolRounds(
+            agent=self.agent,
+            brief=self.brief,
+            tools=self.tools,
+            repeatable=self.repeatable,
+            executor=self.executor,
+            session_id=self.session_id,
+            task_id=self.task_id,
+            tell=self.tell,
+        )
 
     async def answer(self, history: Sequence[Message]) -> AgentTurn:
         """Carry the agent's turn to its end. `history` holds all messages of the task, the newest last.
@@ -107,27 +102,24 @@ class AgentRun:
             turn = None if await self.settle(messages) else await self._taken(messages)
             if turn is not None:
                 return turn
-        for _ in range(self.agent.limits.model_calls):
+        while True:
             demand = demanded(messages)
             if demand is not None:
                 return await self._ask_person(messages, demand)
             reply = await self._ask(messages)
             await self._add(messages, reply.message)
-            self._check_ended_well(reply)
+            await self._check_ended_well(messages, reply)
             if reply.stop_reason == "pause":
                 continue
             turn = await self._taken(messages)
             if turn is not None:
                 return turn
-        raise GaveUp(
-            f"The {self.agent.title} specialist did not come to an end within {self.agent.limits.model_calls} steps."
-        )
 
     async def _ask_person(self, messages: list[Message], demand: Demand) -> AgentTurn:
         """Put the server's demand to the person, in its own words; no model stands between them."""
         self._show(without_marker(demand.question))
         await self._add(messages, assistant(demand.question))
-        return AgentTurn(Verdict.WAITING, demand.question, ())
+        return self._ended(messages)
 
     async def settle(self, messages: list[Message]) -> bool:
         """Answer the calls that a crash left without one, and add the answer; False if there are none.
@@ -136,18 +128,15 @@ class AgentRun:
         """
         if not messages[-1].tool_uses:
             return False
-        await self._run_tools(messages, again=True)
+        await self._add(messages, await self._rounds.carry_out(messages, again=True))
         return True
 
     async def _taken(self, messages: list[Message]) -> AgentTurn | None:
         """What the last message, the agent's, leads to: the end of the turn, or None for another round."""
-        message = messages[-1]
-        if message.tool_uses:
+        if messages[-1].tool_uses:
             await self._run_tools(messages)
             return None
-        evidence = evidence_in(messages, {goal.tool for goal in self.agent.goals})
-        verdict = judge(message, evidence) if self.agent.kind == "task" else Verdict.WAITING
-        turn = AgentTurn(verdict, without_marker(message.text), evidence)
+        turn = self._ended(messages)
         if turn.verdict is not Verdict.REFUSED:
             return turn
         self.tell(TextWithdrawn())
@@ -157,22 +146,52 @@ class AgentRun:
         await self._add(messages, refusal)
         return None
 
-    def _check_ended_well(self, reply: ModelReply) -> None:
+    def _ended(self, messages: Sequence[Message]) -> AgentTurn:
+        """The end of a turn whose last message calls no tool."""
+        last = messages[-1]
+        evidence = evidence_in(messages, {goal.tool for goal in self.agent.goals})
+        demand = demanded(messages[:-1])
+        if demand is not None and last.text == demand.question:
+            return AgentTurn(Verdict.WAITING, without_marker(last.text), evidence, confirming=True)
+        verdict = judge(last, evidence) if self.agent.kind == "task" else Verdict.WAITING
+        return AgentTurn(verdict, without_marker(last.text), evidence)
+
+    async def _check_ended_well(self, messages: list[Message], reply: ModelReply) -> None:
         match reply.stop_reason:
             case "max_tokens" | "context_window":
-                raise GaveUp("The answer became too long and was cut off.")
+                reason = "The answer became too long and was cut off."
             case "refusal":
-                raise GaveUp("The model declined to answer this.")
+                reason = "The model declined to answer this."
             case _:
-                pass
+                return
+        await self._give_up(messages, GaveUp(reason))
+
+    async def _give_up(self, messages: list[Message], limit: GaveUp) -> None:
+        """Raise what ended the task, after saying of the calls of the last message that none was made."""
+        if messages[-1].tool_uses:
+            await self._add(messages, not_made(messages[-1].tool_uses))
+        raise limit
 
     async def _ask(self, messages: Sequence[Message]) -> ModelReply:
-        request = ModelRequest(
+        self._meter.before_model_call(messages)
+        request = await self._request(messages)
+        reply = await self._streamed(request)
+        self._meter.after_model_call(request, reply)
+        return reply
+
+    async def _request(self, messages: Sequence[Message]) -> ModelRequest:
+        """The request as it is sent. Tools are withdrawn by the choice alone, so that they stay in the cache."""
+        whole = ModelRequest(
             brief=self.brief,
             system=self.system,
-            messages=window(messages, most_turns=_MOST_TURNS),
+            messages=tuple(messages),
             tools=self.tools,
+            tool_choice="none" if self.tools and withdraws_tools(messages[-1]) else None,
         )
+        fitting = await self.fit(whole)
+        return replace(fitting, messages=fenced(fitting.messages))
+
+    async def _streamed(self, request: ModelRequest) -> ModelReply:
         shown = MarkerFilter()
         try:
             async with aclosing(self.model.stream(request)) as stream:
@@ -199,84 +218,15 @@ class AgentRun:
         await self.remember(message)
         messages.append(message)
 
-    async def _run_tools(self, messages: list[Message], *, again: bool = False) -> None:
-        """Answer every call of the last message, in one message; reads at the same time, writes in order.
-
-        `again` says that they may have been made before, unseen.
-        """
-        uses = messages[-1].tool_uses
-        if not again:
-            self._count(uses)
-        results: dict[str, ToolResultBlock] = {}
-
-        async def one(use: ToolUseBlock) -> None:
-            if again and use.name not in self.repeatable:
-                results[use.id] = _CUT_SHORT.as_block(use.id)
-            else:
-                results[use.id] = self._recorded(use) or await self._run_tool(use, messages)
-
-        if all(self._reads(use.name) for use in uses):
-            async with anyio.create_task_group() as group:
-                for use in uses:
-                    group.start_soon(one, use)
-        else:
-            for use in uses:
-                await one(use)
-        await self._add(messages, Message(role="user", blocks=tuple(results[use.id] for use in uses)))
-
-    def _count(self, uses: Sequence[ToolUseBlock]) -> None:
-        """Hold calls against the limits before any of them is made."""
-        repeated = [use for use in uses if _signature(use) in self._answered]
-        self._calls += len(uses) - len(repeated)
-        self._repeats += len(repeated)
-        if self._calls > self.agent.limits.tool_calls:
-            raise GaveUp(f"This needed more than {self.agent.limits.tool_calls} tool calls.")
-        if self._repeats > _MOST_REPEATS:
-            raise GaveUp(f"The {self.agent.title} specialist kept making the same call ({repeated[0].name}).")
-
-    def _recorded(self, use: ToolUseBlock) -> ToolResultBlock | None:
-        """The answer of an identical earlier call, or None."""
-        answer = self._answered.get(_signature(use))
-        if answer is None:
-            return None
-        note = "You made this identical call before; this is its answer again. Do not repeat it.\n"
-        return answer.model_copy(update={"tool_use_id": use.id, "content": note + answer.content})
-
-    async def _run_tool(self, use: ToolUseBlock, messages: Sequence[Message]) -> ToolResultBlock:
-        if not may_pass(messages, use):
-            return _NOT_CONFIRMED.as_block(use.id)
-        self.tell(ToolStarted(use.name, use.input))
-        key = idempotency_key(self.session_id, self.task_id, use.id)
-        outcome = await self.executor.run(use, allowed=self.agent.allowed_tools, idempotency_key=key)
-        self.tell(self._finished(use, outcome))
-        if not outcome.read_only and outcome.ok:
-            self._answered.clear()  # what was read before may have changed
-        self._answered[_signature(use)] = outcome.block
-        return outcome.block
-
-    def _finished(self, use: ToolUseBlock, outcome: ToolOutcome) -> ToolFinished:
-        return ToolFinished(
-            tool=use.name,
-            ok=outcome.ok,
-            goal=any(goal.tool == use.name for goal in self.brief.goals),
-            read_only=outcome.read_only,
-            replayed=outcome.replayed,
-            message=_told(outcome.error) if outcome.error else "",
-            answer=outcome.block.structured,
-            awaits_person=outcome.error is not None and outcome.error.code == DEMAND_CODE,
-        )
-
-    def _reads(self, tool: str) -> bool:
-        return any(spec.name == tool and spec.read_only for spec in self.tools)
-
-
-def _told(error: ToolFailure) -> str:
-    """What a person reads of a failed call; a demand is put to them as a question of its own."""
-    return "it needs your agreement" if error.code == DEMAND_CODE else error.message
-
-
-def _signature(use: ToolUseBlock) -> str:
-    return f"{use.name} {json.dumps(use.input, sort_keys=True)}"
+    async def _run_tools(self, messages: list[Message]) -> None:
+        """Answer every call of the last message, in one message, within the limits."""
+        repeated = self._rounds.repeated(messages)
+        try:
+            self._meter.before_tool_calls(len(messages[-1].tool_uses) - len(repeated), repeated)
+        except GaveUp as limit:
+            await self._give_up(messages, limit)
+        await self._add(messages, await self._rounds.carry_out(messages))
+        self._meter.after_tool_calls(self._rounds.stopped)
 
 
 def _refused_before(messages: Sequence[Message], refusal: Message) -> bool:

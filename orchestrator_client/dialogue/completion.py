@@ -2,6 +2,7 @@
 
 The marker is honoured only as the last line of an assistant message that ended its turn with no tool call pending,
 and only if a goal tool of the agent succeeded in this task. In user text, tool results and code blocks it is inert.
+A person never sees it, in whatever case a model writes it; only the exact word counts.
 """
 
 import re
@@ -23,10 +24,12 @@ __all__ = [
 ]
 
 MARKER = "[TASK_COMPLETE]"
+_ANY_CASE = re.compile(re.escape(MARKER), re.IGNORECASE | re.ASCII)
 _FENCE = re.compile(r" {0,3}(?P<mark>`{3,}|~{3,})(?P<rest>.*)")
-_STARTS = "|".join(re.escape(MARKER[:length]) for length in range(len(MARKER) - 1, 0, -1))
-_MAY_BECOME_MARKER = re.compile(rf"(?:\s|{_STARTS})+\Z")
-_CUT_OFF = re.compile(rf"(?:{'|'.join(re.escape(MARKER[:length]) for length in range(len(MARKER) - 1, 4, -1))})\Z")
+_CUT_OFF = re.compile(
+    rf"(?:{'|'.join(re.escape(MARKER[:length]) for length in range(len(MARKER) - 1, 4, -1))})\Z",
+    re.IGNORECASE | re.ASCII,
+)
 
 
 class Verdict(StrEnum):
@@ -54,13 +57,15 @@ def claims_completion(text: str) -> bool:
 
 def without_marker(text: str) -> str:
     """The text as a person may see it: no marker, none that comes about by taking one out, none cut off at the end."""
-    while MARKER in text:
-        text = text.replace(MARKER, "")
-    return _CUT_OFF.sub("", text.rstrip()).rstrip()
+    return _CUT_OFF.sub("", _unmarked(text).rstrip()).rstrip()
 
 
 def evidence_in(messages: Iterable[Message], goals: Collection[str]) -> tuple[Evidence, ...]:
-    """Successful calls of goal tools; a dry run proves nothing."""
+    """Successful calls of goal tools, checked by the executor before they were stored.
+
+    What was there already (`already_exists`, `unchanged`) counts: the goal stands, and the answer shows it. A dry run
+    proves nothing, and neither does a write that the server could not confirm.
+    """
     uses: dict[str, ToolUseBlock] = {}
     found: list[Evidence] = []
     for message in messages:
@@ -80,8 +85,17 @@ def judge(message: Message, evidence: Collection[Evidence]) -> Verdict:
 
 
 def _counts(use: ToolUseBlock, result: ToolResultBlock) -> bool:
-    dry_run = use.input.get("dry_run") or (result.structured or {}).get("dry_run")
-    return not result.is_error and not dry_run
+    answer = result.structured or {}
+    dry_run = use.input.get("dry_run") or answer.get("dry_run")
+    return not (result.is_error or dry_run or answer.get("status") == "unconfirmed")
+
+
+def _unmarked(text: str) -> str:
+    """Without the marker, nor any that comes about by taking one out."""
+    found = 1
+    while found:
+        text, found = _ANY_CASE.subn("", text)
+    return text
 
 
 def _in_code(lines: Iterable[str]) -> bool:
@@ -99,6 +113,23 @@ def _in_code(lines: Iterable[str]) -> bool:
     return bool(fence)
 
 
+def _may_become_marker(text: str, held: int) -> int:
+    """Where the tail begins that is white space and starts of markers only; the first `held` characters are such.
+
+    A start of a marker has its only bracket at its front, so that there is one way to read the tail: from its end.
+    """
+    end = len(text)
+    while end > held:
+        start = len(text[:end].rstrip())
+        bracket = text.rfind("[", max(0, start - len(MARKER) + 1), start)
+        if bracket >= 0 and MARKER.startswith(text[bracket:start].upper()):
+            start = bracket
+        elif start == end:
+            return end
+        end = start
+    return 0
+
+
 class MarkerFilter:
     """Lets streamed text through without the marker, however it is split; holds back what could still become it."""
 
@@ -108,11 +139,12 @@ class MarkerFilter:
     def feed(self, piece: str) -> str:
         """The text that is safe to show now."""
         text = self._held + piece
-        while MARKER in text:
-            text = text.replace(MARKER, "")
-        tail = _MAY_BECOME_MARKER.search(text)
-        self._held = tail.group() if tail else ""
-        return text[: len(text) - len(self._held)]
+        held = len(self._held)
+        if "]" in piece:  # nothing else completes a marker
+            text, held = _unmarked(text), 0
+        safe = _may_become_marker(text, held)
+        self._held = text[safe:]
+        return text[:safe]
 
     def flush(self) -> str:
         """What was held back, once the message has ended; white space at the end is dropped."""

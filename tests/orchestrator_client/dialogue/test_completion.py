@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -16,7 +18,25 @@ from orchestrator_client.dialogue.messages import Message, TextBlock, ToolResult
 
 PIECES = st.lists(
     st.one_of(
-        st.sampled_from([MARKER, "[TASK", "_COMPLETE]", "[", "]", "[TASK_", "COMPLETE]", " ", "\n", "\t", "Stored."]),
+        st.sampled_from(
+            [
+                MARKER,
+                "[TASK",
+                "_COMPLETE]",
+                "[",
+                "]",
+                "[TASK_",
+                "COMPLETE]",
+                MARKER.lower(),
+                "[task",
+                "[ TASK_COMPLETE ]",
+                "```\n",
+                " ",
+                "\n",
+                "\t",
+                "Stored.",
+            ]
+        ),
         st.text(max_size=6),
         st.text(alphabet=MARKER, max_size=len(MARKER)),
     ),
@@ -37,7 +57,7 @@ def shown(pieces: list[str]) -> list[str]:
 def test_any_split_shows_exactly_the_text_without_the_marker(pieces: list[str]) -> None:
     text = "".join(pieces)
     assert "".join(shown(pieces)) == without_marker(text)
-    assert MARKER not in without_marker(text)
+    assert MARKER not in without_marker(text).upper()
 
 
 @given(PIECES)
@@ -64,6 +84,32 @@ def test_text_is_shown_as_soon_as_it_can_no_longer_become_the_marker() -> None:
 @pytest.mark.parametrize("cut", range(5, len(MARKER)))
 def test_a_marker_that_was_cut_off_is_not_shown(cut: int) -> None:
     assert shown(["Stored.\n", MARKER[:cut]]) == ["Stored.", "", ""]
+
+
+TEXTS_WITH_MARKERS = [
+    f"Stored.\n{MARKER}",
+    f"Stored. {MARKER} Anything else?",
+    f"```\n{MARKER}\n```\nThat was it.",
+    f"a{MARKER[:6]}{MARKER}{MARKER[6:]}b",
+    f"{MARKER.lower()} and {MARKER.title()}",
+    f"{MARKER[:-1]} {MARKER[1:]} [ TASK_COMPLETE ] [TASK COMPLETE]",
+]
+
+
+@pytest.mark.parametrize("text", TEXTS_WITH_MARKERS)
+def test_every_split_in_three_shows_the_text_without_the_marker_and_loses_nothing_else(text: str) -> None:
+    wanted = text
+    for _ in range(2):
+        wanted = re.sub(re.escape(MARKER), "", wanted, flags=re.IGNORECASE)
+    for first in range(len(text) + 1):
+        for second in range(first, len(text) + 1):
+            assert "".join(shown([text[:first], text[first:second], text[second:]])) == wanted.rstrip()
+
+
+def test_endless_white_space_and_starts_of_markers_are_held_back_without_delay() -> None:
+    stream = MarkerFilter()
+    assert "".join(stream.feed(piece) for piece in ["\n", "[TASK", "  "] * 5_000) == ""
+    assert stream.feed(" " * 100_000 + "x").endswith("x")
 
 
 def test_a_bracket_at_the_end_is_no_marker() -> None:
@@ -129,11 +175,17 @@ def test_a_success_of_a_goal_tool_is_evidence_with_its_arguments_and_its_answer(
         ("log_issue", answered(is_error=True), {}),
         ("log_issue", answered(dry_run=True), {}),
         ("log_issue", answered(), {"dry_run": True}),
+        ("log_issue", answered(status="unconfirmed"), {}),
     ],
-    ids=["another tool", "a failure", "a dry run that says so", "a dry run that was asked for"],
+    ids=["another tool", "a failure", "a dry run that says so", "a dry run that was asked for", "not confirmed"],
 )
 def test_this_is_no_evidence(tool: str, answer: ToolResultBlock, arguments: dict[str, object]) -> None:
     assert evidence_in(called(tool, answer, **arguments), {"log_issue"}) == ()
+
+
+@pytest.mark.parametrize("status", ["created", "updated", "already_exists", "unchanged", "recovered"])
+def test_what_stands_as_it_was_asked_for_is_evidence_whoever_put_it_there(status: str) -> None:
+    assert len(evidence_in(called("log_issue", answered(status=status)), {"log_issue"})) == 1
 
 
 def test_a_result_without_its_call_is_no_evidence() -> None:
