@@ -4,7 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["AgentChosen", "Listener", "Note", "TextPiece", "TextWithdrawn", "ToolFinished", "ToolStarted", "TurnEvent"]
+__all__ = [
+    "AgentChosen",
+    "Listener",
+    "Note",
+    "TaskCompleted",
+    "TextPiece",
+    "TextWithdrawn",
+    "ToolFinished",
+    "ToolStarted",
+    "TurnEvent",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +62,19 @@ class ToolFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskCompleted:
+    """The agent's task is done, with evidence."""
+
+    agent: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """Something the orchestrator itself has to say, such as that a task ended unfinished."""
 
     text: str
 
 
-TurnEvent = AgentChosen | TextPiece | TextWithdrawn | ToolStarted | ToolFinished | Note
+TurnEvent = AgentChosen | TextPiece | TextWithdrawn | ToolStarted | ToolFinished | TaskCompleted | Note
 Listener = Callable[[TurnEvent], None]

@@ -1,17 +1,30 @@
 """Every setting of the client, in one table. A command line option beats the environment, which beats the default."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Literal
 
 import platformdirs
-from pydantic import AfterValidator, AliasChoices, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from orchestrator_client.dialogue.prices import Price
 
 __all__ = ["Settings"]
 
 
 def _user_data_dir() -> Path:
     return Path(platformdirs.user_data_dir("shopfloor", appauthor=False))
+
+
+def _json_object(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        problem = 'is no JSON; write it like {"claude-sonnet-5-5": {"input": 3, "output": 15}}'
+    raise ValueError(problem)
 
 
 class Settings(BaseSettings):
@@ -40,7 +53,26 @@ class Settings(BaseSettings):
     server: Annotated[
         str | None, Field(description="Tool server: a command, or the URL of its /mcp; default: start our own")
     ] = None
-    agents_dir: Annotated[Path | None, Field(description="Folder of agent definitions, not those shipped")] = None
+    agents_dir: Annotated[Path | None, Field(description="Folder of agent definitions to add to those shipped")] = None
+    history: Annotated[
+        Literal["tokens", "fixed", "task"],
+        Field(description="What an agent sees of its task: what fits the model, the last turns, or all"),
+    ] = "tokens"
+    context_tokens: Annotated[
+        int | None, Field(ge=2000, description="Tokens the agents' model takes; default: what its server says")
+    ] = None
+    model_strict_tools: Annotated[
+        bool | None, Field(description="Hold the model to a tool's schema; default: only with Claude's own API")
+    ] = None
+    model_caching: Annotated[
+        bool | None, Field(description="Ask for prompt caching; default: only with Claude's own API")
+    ] = None
+    prices: Annotated[
+        dict[str, Price],
+        NoDecode,
+        BeforeValidator(_json_object),
+        Field(description="JSON object of model ids with their input and output price, in dollars per million tokens"),
+    ] = Field(default_factory=dict[str, Price])
     anthropic_api_key: Annotated[
         SecretStr | None,
         Field(

@@ -6,17 +6,16 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import anyio
 
 from orchestrator_client.agents.registry import load_agents
+from orchestrator_client.context.history import policy_named
 from orchestrator_client.errors import ConfigurationError
 from orchestrator_client.models.protocol import Model
 from orchestrator_client.orchestrator import Orchestrator
-from orchestrator_client.sessions.store import SessionStore
+from orchestrator_client.sessions.store import SESSIONS_NAME, SessionStore
 from orchestrator_client.settings import Settings
 from orchestrator_client.tools.connection import ToolConnection
 from orchestrator_client.tools.targets import Target, default_target, parse_target
 
-__all__ = ["SESSIONS_NAME", "open_orchestrator", "open_sessions"]
-
-SESSIONS_NAME = "sessions.sqlite3"
+__all__ = ["open_orchestrator", "open_sessions", "target_of"]
 
 
 async def open_sessions(settings: Settings) -> SessionStore:
@@ -37,9 +36,15 @@ async def open_orchestrator(settings: Settings) -> AsyncGenerator[tuple[Orchestr
         stack.push_async_callback(_shielded, routing_model.aclose)
         store = await open_sessions(settings)
         stack.push_async_callback(store.aclose)
-        connection = await stack.enter_async_context(ToolConnection(_target(settings)))
+        connection = await stack.enter_async_context(ToolConnection(target_of(settings)))
         orchestrator = Orchestrator(
-            model=model, routing_model=routing_model, agents=agents, connection=connection, store=store
+            model=model,
+            routing_model=routing_model,
+            agents=agents,
+            connection=connection,
+            store=store,
+            history=policy_named(settings.history),
+            context_tokens=settings.context_tokens,
         )
         yield orchestrator, store
 
@@ -49,7 +54,8 @@ async def _shielded(close: Callable[[], Awaitable[None]]) -> None:
         await close()
 
 
-def _target(settings: Settings) -> Target:
+def target_of(settings: Settings) -> Target:
+    """Where the tools are: the server that is named, or our own on the same data folder."""
     if settings.server is not None:
         return parse_target(settings.server)
     return default_target(["--data-dir", str(settings.data_dir)])
@@ -69,6 +75,11 @@ def _models(settings: Settings) -> tuple[Model, Model]:
     from orchestrator_client.models.anthropic import AnthropicModel
 
     def claude(name: str) -> AnthropicModel:
-        return AnthropicModel(name, api_key=settings.anthropic_api_key, base_url=settings.anthropic_base_url)
+        return AnthropicModel(
+            name,
+            api_key=settings.anthropic_api_key,
+            base_url=settings.anthropic_base_url,
+            capabilities={"strict_tools": settings.model_strict_tools, "caching": settings.model_caching},
+        )
 
     return claude(settings.agent_model), claude(settings.routing_model)

@@ -5,16 +5,21 @@ from typing import Any, Literal
 
 import structlog
 
+from orchestrator_client import remarks
+from orchestrator_client.dialogue.choices import choices_of
 from orchestrator_client.dialogue.state import SessionState
-from orchestrator_client.errors import ClientError, ModelError, ToolCallError
+from orchestrator_client.dialogue.usage import NO_USAGE, CallUsage, Usage
+from orchestrator_client.errors import ClientError
 from orchestrator_client.events import Listener, Note, TextPiece, TextWithdrawn, ToolFinished, TurnEvent
+from orchestrator_client.models.metered import MeteredModel
+from orchestrator_client.models.protocol import Model
 from orchestrator_client.sessions.store import StoredTurn
 
 __all__ = ["Outcome", "Recorder", "ToolReport", "Turn", "Way", "guarded"]
 
 _log = structlog.get_logger(__name__)
 
-Outcome = Literal["waiting", "completed", "answered", "gave_up", "interrupted", "cancelled"]
+Outcome = Literal["waiting", "completed", "answered", "choosing", "gave_up", "interrupted", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +33,11 @@ class ToolReport:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What came of one message. `agent` is who answered; `mode` is the session's mode afterwards."""
+    """What came of one message. `agent` is who answered last; `mode` is the session's mode afterwards.
+
+    `completed` names the agents whose tasks were completed on the way; `choices` are the numbered answers to what the
+    orchestrator asks, `usage` what all model calls of the turn took.
+    """
 
     session_id: str
     reply: str
@@ -36,7 +45,10 @@ class Turn:
     outcome: Outcome
     mode: str
     suggestions: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+    completed: tuple[str, ...] = ()
     tool_calls: tuple[ToolReport, ...] = ()
+    usage: Usage = NO_USAGE
     repeated: bool = field(default=False, compare=False)
 
     def as_json(self) -> dict[str, Any]:
@@ -44,9 +56,13 @@ class Turn:
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> "Turn":
-        calls = tuple(ToolReport(**call) for call in stored["tool_calls"])
-        suggestions = tuple(map(str, stored["suggestions"]))
-        return cls(**{**stored, "tool_calls": calls, "suggestions": suggestions, "repeated": True})  # pyright: ignore[reportArgumentType] - what as_json wrote
+        """A stored turn, also one that an earlier version stored with fewer fields."""
+        read = {
+            "tool_calls": tuple(ToolReport(**call) for call in stored["tool_calls"]),
+            "usage": Usage(**stored.get("usage", {})),
+            **{name: tuple(stored.get(name, ())) for name in ("suggestions", "choices", "completed")},
+        }
+        return cls(**{**stored, **read, "repeated": True})  # pyright: ignore[reportArgumentType] - what as_json wrote
 
 
 class Recorder:
@@ -56,16 +72,21 @@ class Recorder:
         self._listener = listener
         self.calls: list[ToolReport] = []
         self.pieces: list[str] = []
+        self._kept = 0
+
+    def keep(self) -> None:
+        """What was said up to here stays said, whatever comes."""
+        self._kept = len(self.pieces)
 
     def __call__(self, event: TurnEvent) -> None:
         match event:
             case ToolFinished():
                 self.calls.append(ToolReport(event.tool, event.ok, event.message))
-                self.pieces.clear()
+                del self.pieces[self._kept :]
             case TextPiece(text):
-                self.pieces.append(text)
+                self.pieces.append(f"\n\n{text}" if self._kept and len(self.pieces) == self._kept else text)
             case TextWithdrawn():
-                self.pieces.clear()
+                del self.pieces[self._kept :]
             case Note(text):
                 self.pieces.append(text if not self.pieces else f"\n\n{text}")
             case _:
@@ -91,46 +112,57 @@ def guarded(listener: Listener | None) -> Listener:
 
 
 class Way:
-    """How far one turn has come: state, task and what was said. `stored` is the state a failure falls back to."""
+    """How far one turn has come: state, what was said, what it took. `stored` is the state a failure falls back to."""
 
     def __init__(self, turn: StoredTurn, state: SessionState, recorder: Recorder) -> None:
         self.turn = turn
         self.session_id = turn.session_id
         self.state = state
         self.stored = state
-        self.task_id = state.task.id if state.task else f"talk-{turn.number}"
         self.tell = recorder
+        self.agent: str | None = None
+        self.outcome: Outcome = "answered"
+        self.completed: list[str] = []
+        self.facts: dict[str, str] = {}
+        self.calls: list[tuple[str, CallUsage]] = []
+
+    @property
+    def task_id(self) -> str:
+        """Where messages belong: the active task, or this turn's own small talk."""
+        return self.state.task.id if self.state.task else f"talk-{self.turn.number}"
 
     def say(self, text: str) -> None:
+        """Something of the orchestrator's own; no tool call and no failing model takes it back."""
         self.tell(Note(text))
+        self.tell.keep()
 
-    def result(self, agent: str | None, outcome: Outcome) -> Turn:
+    def metered(self, model: Model) -> Model:
+        """The model, its calls booked on this turn and on the task they are for."""
+        return MeteredModel(model, lambda call: self.calls.append((self.task_id, call)))
+
+    def result(self) -> Turn:
         return Turn(
             session_id=self.session_id,
             reply="".join(self.tell.pieces).strip(),
-            agent=agent,
-            outcome=outcome,
+            agent=self.agent,
+            outcome=self.outcome,
             mode=self.state.mode,
-            suggestions=self.state.suggestions if outcome == "completed" else (),
+            suggestions=self.state.suggestions if self.completed and self.state.task is None else (),
+            choices=tuple(choice.label for choice in choices_of(self.state) if choice.label),
+            completed=tuple(self.completed),
             tool_calls=tuple(self.tell.calls),
+            usage=sum((call.usage for _, call in self.calls), NO_USAGE),
         )
 
     def interrupted(self, error: ClientError) -> Turn:
-        match error:
-            case ModelError():
-                what = f"The language model could not be used: {error}"
-            case ToolCallError():
-                what = f"The tool server could not be used: {error}"
-            case _:
-                what = str(error)
-        again = (
-            "Your task is still open; send your message again to go on." if self.state.task else "No task was begun."
-        )
-        self.say(f"{what} {again}")
-        return self.result(self.state.task.agent if self.state.task else None, "interrupted")
+        """Fall back to what is stored, and say so."""
+        self.state = self.stored
+        self.outcome, self.agent = "interrupted", self.state.task.agent if self.state.task else None
+        self.say(remarks.failed(error, task_open=self.state.task is not None, kept=bool(self.state.waiting)))
+        return self.result()
 
     def crashed(self) -> Turn:
-        self.say(
-            "Something went wrong inside Shopfloor. Nothing was lost; send your message again. The log has the details."
-        )
-        return self.result(None, "interrupted")
+        self.state = self.stored
+        self.outcome, self.agent = "interrupted", None
+        self.say(remarks.CRASHED)
+        return self.result()

@@ -3,13 +3,14 @@
 The mode follows from the rest, so that the two cannot disagree.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 __all__ = [
     "MOST_PARKED",
     "MOST_WAITING",
+    "Candidate",
     "Clarify",
     "HandOff",
     "Mode",
@@ -42,15 +43,15 @@ class HandOff(_Frozen):
 class TaskState(_Frozen):
     """A task: its agent and the message that opened it, kept verbatim. Its messages are in the session store.
 
-    `project` is the one its calls name, `context` whether the plant data it needs has been loaded for it. `confirming`:
-    the server's demand was put to the person, and their next message answers it.
+    `project` is the one its calls name, `context_of` the one whose data its agent was shown. `confirming`: the server's
+    demand was put to the person, and their next message answers it.
     """
 
     id: str
     agent: str
     opening_message: str
     project: str | None = None
-    context: Literal["waiting", "loaded"] = "loaded"
+    context_of: str | None = None
     confirming: bool = False
 
 
@@ -74,12 +75,19 @@ class Return(_Frozen):
     kind: Literal["return"] = "return"
 
 
+class Candidate(_Frozen):
+    """An agent that a request may be for."""
+
+    agent: str
+    title: str
+
+
 class Clarify(_Frozen):
     """Which of these agents is the request for? `times` counts how often this has been asked about it."""
 
     kind: Literal["clarify"] = "clarify"
     request: Request
-    options: Annotated[tuple[str, ...], Field(min_length=1, max_length=3)]
+    options: Annotated[tuple[Candidate, ...], Field(min_length=1, max_length=3)]
     times: int = 1
 
 
@@ -90,13 +98,14 @@ class SessionState(_Frozen):
     """`project` is the last worked on, `suggestions` the last offered, `done` what the last finished task hands on.
 
     `parked` are interrupted tasks, the one to return to first at the end. `waiting` are requests to be served once no
-    task is active, the first one next. `heard` is the number of the last turn whose message was taken up.
+    task is active, the first one next. It stays here until its task has begun; no more than `MOST_WAITING` are put off.
+    `heard` is the number of the last turn whose message was taken up.
     """
 
     project: str | None = None
     task: TaskState | None = None
     parked: Annotated[tuple[TaskState, ...], Field(max_length=MOST_PARKED)] = ()
-    waiting: Annotated[tuple[Request, ...], Field(max_length=MOST_WAITING)] = ()
+    waiting: tuple[Request, ...] = ()
     question: Question | None = None
     done: HandOff | None = None
     suggestions: tuple[str, ...] = ()
@@ -109,6 +118,10 @@ class SessionState(_Frozen):
         if isinstance(self.question, Return) and not self.parked:
             raise ValueError("there is no task to go back to")
         return self
+
+    def but(self, **changes: Any) -> "SessionState":  # noqa: ANN401 - any of the fields
+        """The state with these changes, checked."""
+        return SessionState.model_validate({**dict(self), **changes})
 
     @property
     def mode(self) -> Mode:

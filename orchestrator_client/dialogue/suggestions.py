@@ -1,18 +1,26 @@
-"""Two or three next steps after a task, from the agent's declared follow-ups and the state. No model is asked."""
+"""Two or three next steps after a task, from what waits and the agent's declared follow-ups. No model is asked."""
 
 from collections.abc import Iterable, Mapping
 from string import Formatter
 from typing import Any
 
-__all__ = ["MOST", "suggest"]
+__all__ = ["BACK", "MOST", "suggest"]
 
 MOST = 3
+BACK = "Go back to: "
+"""Begins the suggestion of a parked task; said with the task's first message, it resumes that task."""
+
+_LONGEST = 200
 
 
-def suggest(follow_ups: Iterable[str], facts: Mapping[str, Any]) -> tuple[str, ...]:
-    """The follow-ups whose `{placeholders}` are all known facts, filled in; at most three."""
+def suggest(follow_ups: Iterable[str], facts: Mapping[str, Any], parked: Iterable[str] = ()) -> tuple[str, ...]:
+    """At most three: the way back to a parked task, by the message that opened it, latest first, then follow-ups.
+
+    Of the follow-ups those whose `{placeholders}` are all known facts, filled in.
+    """
+    back = [f"{BACK}{opening}" for opening in parked if len(opening) <= _LONGEST and "\n" not in opening]
     filled = [text.format_map(facts) for text in follow_ups if _names(text) <= facts.keys()]
-    return tuple(dict.fromkeys(filled))[:MOST]
+    return tuple(dict.fromkeys([*back, *filled]))[:MOST]
 
 
 def _names(text: str) -> set[str]:

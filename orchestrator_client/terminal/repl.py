@@ -2,28 +2,42 @@
 
 import sys
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import anyio
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from orchestrator_client.dialogue.commands import BACK, CANCEL, SWITCH
+from orchestrator_client.dialogue.prices import Price
+from orchestrator_client.errors import ClientError
 from orchestrator_client.orchestrator import Orchestrator
 from orchestrator_client.sessions.store import SessionStore
+from orchestrator_client.terminal.inspection import show_context, show_cost, show_tasks
 from orchestrator_client.terminal.plain import harmless, plain
+from orchestrator_client.terminal.session_view import show_session, table_of_sessions
 from orchestrator_client.terminal.view import TurnView
 
 __all__ = ["COMMANDS", "Chat", "lines_from"]
 
 _PROMPT = "you> "
+_STEERING = frozenset({BACK, CANCEL, SWITCH})
+"""Commands that steer the conversation are messages: the orchestrator follows them, in order, and stores them."""
 
 COMMANDS = {
     "/help": "show this list",
     "/project [CODE]": "show or set the project; - forgets it",
     "/status": "show the session, its project and its task",
+    "/tasks": "list the open tasks and what comes next",
+    "/switch [N|TEXT]": "go to a task that waits, or take up something new at once",
+    "/back": "go back to the task that was left last",
     "/cancel": "give up the current task",
+    "/history": "show this session from its beginning",
+    "/context": "show exactly what the agent sees, with token counts",
+    "/cost": "show tokens, cache hits and cost",
     "/sessions": "list earlier sessions",
     "/resume [ID]": "go on with an earlier session, by default the latest",
     "/quit": "leave; everything is kept",
@@ -33,7 +47,16 @@ COMMANDS = {
 class Chat:
     """One conversation. `session_id` changes with `/resume`."""
 
-    def __init__(self, orchestrator: Orchestrator, store: SessionStore, console: Console, *, session_id: str) -> None:
+    def __init__(
+        self,
+        orchestrator: Orchestrator,
+        store: SessionStore,
+        console: Console,
+        *,
+        session_id: str,
+        prices: Mapping[str, Price] = MappingProxyType({}),
+    ) -> None:
+        self._prices = prices
         self._orchestrator = orchestrator
         self._store = store
         self._console = console
@@ -42,7 +65,10 @@ class Chat:
             "/help": self._help,
             "/project": self._project,
             "/status": self._show_status,
-            "/cancel": self._cancel,
+            "/tasks": self._tasks,
+            "/history": self._history,
+            "/context": self._context,
+            "/cost": self._cost,
             "/sessions": self._sessions,
             "/resume": self._resume,
         }
@@ -53,7 +79,7 @@ class Chat:
             text = line.strip()
             if text in {"/quit", "/exit"}:
                 return
-            if text.startswith("/"):
+            if text.startswith("/") and text.partition(" ")[0] not in _STEERING:
                 await self._command(text)
             elif text or await self._has_task():
                 await self._say(text)
@@ -121,9 +147,29 @@ class Chat:
             f"Session {harmless(self.session_id)}\nProject: {harmless(state.project or 'none')}\nTask: {harmless(task)}"
         )
 
-    async def _cancel(self, _rest: str) -> None:
-        turn = await self._orchestrator.cancel(self.session_id)
-        self._console.print(harmless(turn.reply))
+    async def _tasks(self, _rest: str) -> None:
+        show_tasks(await self._store.state(self.session_id), self._orchestrator.title_of, self._console)
+
+    async def _history(self, _rest: str) -> None:
+        transcript = await self._store.transcript(self.session_id)
+        if transcript is None:
+            self._console.print("Nothing has been said yet.")
+        else:
+            show_session(transcript, self._console)
+
+    async def _context(self, _rest: str) -> None:
+        try:
+            request = await self._orchestrator.prompt(self.session_id)
+        except ClientError as error:
+            self._console.print(harmless(str(error)))
+            return
+        counted = await self._orchestrator.count_tokens(request) if request else None
+        show_context(request, counted, self._console)
+
+    async def _cost(self, _rest: str) -> None:
+        tasks = await self._store.tasks(self.session_id)
+        openings = {task.task_id: task.opening_message for task in tasks}
+        show_cost(await self._store.usage(self.session_id), openings, self._prices, self._console)
 
     async def _sessions(self, _rest: str) -> None:
         await show_sessions(self._store, self._console)
@@ -138,13 +184,7 @@ async def show_sessions(store: SessionStore, console: Console) -> None:
     if not sessions:
         console.print("There are no sessions yet.")
         return
-    table = Table("session", "last used", "messages", "task", "began with", box=None, pad_edge=False)
-    for entry in sessions:
-        task = entry.state.task.agent if entry.state.task else ""
-        table.add_row(
-            harmless(entry.id), entry.updated_at[:16].replace("T", " "), str(entry.turns), task, harmless(entry.title)
-        )
-    console.print(table)
+    console.print(table_of_sessions(sessions))
 
 
 def new_session_id() -> str:

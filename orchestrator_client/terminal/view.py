@@ -7,6 +7,7 @@ from rich.console import Console
 from orchestrator_client.events import (
     AgentChosen,
     Note,
+    TaskCompleted,
     TextPiece,
     TextWithdrawn,
     ToolFinished,
@@ -52,6 +53,8 @@ class TurnView:
             case ToolFinished():
                 self._tool(event)
                 self._busy("thinking")
+            case TaskCompleted():
+                self._done()
             case Note(text):
                 self._line(harmless(text))
 
@@ -62,10 +65,6 @@ class TurnView:
         self._break()
         if turn.repeated:
             self._console.print(plain(turn.reply), highlight=False, markup=False)
-        if turn.outcome == "completed":
-            for table in tables_of(self._found, self._console):
-                self._console.print(table)
-            self._console.print("[green]✓ done[/green]")
         if turn.suggestions:
             self._console.print("[dim]Next you could say:[/dim]")
             for suggestion in turn.suggestions:
@@ -88,6 +87,14 @@ class TurnView:
         self._line(f"[dim]  ✓ {harmless(event.tool)}{how}[/dim]")
         if event.goal and not answer.get("dry_run"):
             self._found = answer  # the last one is what the task was about; those before it were look-ups
+
+    def _done(self) -> None:
+        """A task is completed; more may follow in this turn."""
+        self._break()
+        for table in tables_of(self._found, self._console):
+            self._console.print(table)
+        self._console.print("[green]✓ done[/green]")
+        self._found = {}
 
     def _tell_refusal(self, text: str = "") -> None:
         """The refused call before this text; its words only if the text does not say them."""

@@ -51,7 +51,12 @@ async def claude(data_dir: Path, script: Sequence[Scripted]) -> AsyncGenerator[t
     target = default_target(["--data-dir", str(data_dir), "--as-of", "2026-11-22"])
     store = await SessionStore.open(data_dir / "sessions.sqlite3")
     async with messages_api(script) as api, ToolConnection(target) as connection:
-        model = AnthropicModel("claude-sonnet-5-5", api_key=SecretStr("sk-test"), base_url=api.base_url)
+        model = AnthropicModel(
+            "claude-sonnet-5-5",
+            api_key=SecretStr("sk-test"),
+            base_url=api.base_url,
+            capabilities={"strict_tools": True, "caching": True, "token_counting": False},  # as Claude's own API
+        )
         yield (
             Orchestrator(model=model, routing_model=model, agents=load_agents(), connection=connection, store=store),
             api,
@@ -59,6 +64,11 @@ async def claude(data_dir: Path, script: Sequence[Scripted]) -> AsyncGenerator[t
         await model.aclose()
         await store.aclose()
     api.assert_finished()
+
+
+def unfenced(content: str) -> dict[str, Any]:
+    """A tool result as the model gets it, without the fence."""
+    return json.loads(content.split("\n", 1)[1].rsplit("\n", 1)[0])
 
 
 def shown(events: Sequence[TurnEvent]) -> str:
@@ -102,7 +112,7 @@ async def test_a_conversation_with_questions_tools_and_a_split_marker_ends_in_a_
     assert plans_in(tmp_path) == [("QP-0001", "FC57 housing control plan")]
     result = api.requests[-1].body["messages"][-1]["content"][0]
     assert (result["type"], result["tool_use_id"]) == ("tool_result", "toolu_2")
-    assert json.loads(result["content"])["verification"]["fields_checked"] > 20
+    assert unfenced(result["content"])["verification"]["fields_checked"] > 20
 
 
 async def test_a_refused_call_is_corrected_from_the_error_the_server_gave(tmp_path: Path):
@@ -118,7 +128,7 @@ async def test_a_refused_call_is_corrected_from_the_error_the_server_gave(tmp_pa
         done = await orchestrator.handle_message(SESSION, "Quality plan for the FC57 housing", listener=events.append)
 
     assert [event.ok for event in events if isinstance(event, ToolFinished)] == [False, True]
-    error = json.loads(api.requests[2].body["messages"][-1]["content"][0]["content"])["error"]
+    error = unfenced(api.requests[2].body["messages"][-1]["content"][0]["content"])["error"]
     assert (error["field"], error["alternatives"]) == ("rows[0].machine_id", ["MC-103", "MC-105"])
     assert done.outcome == "completed"
     assert len(plans_in(tmp_path)) == 1

@@ -21,6 +21,7 @@ from orchestrator_client.events import AgentChosen, Note, TextPiece, TurnEvent
 from orchestrator_client.models.guided import GuidedModel
 from orchestrator_client.models.protocol import ModelReply, ModelRequest, RouteBrief, StreamEvent, TextDelta
 from orchestrator_client.models.scripted import ScriptedModel, Step, call, fail, reply, route
+from orchestrator_client.models.tokenless import Tokenless
 from orchestrator_client.orchestrator import Turn
 from tests.support.assistant import NOWHERE, Assistant, assistant, is_valid, rows, seeded
 from tests.support.plants import Plant
@@ -58,7 +59,7 @@ async def plant(tmp_path: Path) -> Path:
 
 
 @dataclass
-class Echo:
+class Echo(Tokenless):
     """Answers with everything it was shown; gives way often, and counts who is inside at once.
 
     The message `two` is held until `release` is set.
@@ -77,15 +78,15 @@ class Echo:
             await self.release.wait()
         for _ in range(10):
             await checkpoint()
-        if not isinstance(request.brief, RouteBrief):
-            self.heard.append(request.messages[-1].text)
+        if isinstance(request.brief, RouteBrief):
+            self.inside -= 1
+            yield ModelReply(said_by_agent("general"), "end_turn", self.name)
+            return
+        self.heard.append(request.messages[-1].text)
         self.inside -= 1
         text = " | ".join([request.system[-200:], *(message.text for message in request.messages)])
         yield TextDelta(text)
         yield ModelReply(said_by_agent(text), "end_turn", self.name)
-
-    async def aclose(self) -> None:
-        """Nothing is open."""
 
 
 def limited(key: str, **limits: int) -> AgentRegistry:
@@ -156,7 +157,9 @@ async def test_a_task_sees_its_own_data_and_the_next_one_starts_afresh(plant: Pa
     assert texts(issue.messages).startswith("Today is 2026-11-22. Project: not chosen yet.")
     assert "canary-one" not in texts(quality.messages)
     opening = texts(quality.messages)
-    assert opening.startswith("Today is 2026-11-22. Project: ALPHA.\n\n## Machines (")
+    assert opening.startswith("Today is 2026-11-22. Project: ALPHA.\n\n## Finished before this task")
+    assert "Records: log_issue ISS-" in opening
+    assert "## Machines (" in opening
     assert "## Materials (" in opening
     assert "## Specifications (" in opening
     assert "Open issues" not in opening
@@ -170,7 +173,7 @@ async def test_the_project_that_was_set_goes_with_the_next_task_and_can_be_forgo
     async with ScriptedModel(steps) as model, assistant(plant, model) as at:
         await at.orchestrator.set_project("s1", "BETA")
         await at.say(LEAK)
-        assert model.requests[0].messages[0].text.startswith("Project selected: BETA.")
+        assert model.requests[0].messages[0].text.startswith('Project selected: "BETA".')
         assert "Project: BETA." in texts(model.requests[1].messages)
         assert "## Open issues (" in texts(model.requests[1].messages)
         await at.orchestrator.cancel("s1")
@@ -193,11 +196,14 @@ async def test_small_talk_opens_no_task_and_needs_no_tool_server(tmp_path: Path)
 @pytest.mark.parametrize(
     "step", [route("nonsense"), reply("I would say issues"), fail(ModelUnavailable("529"), expect="route")]
 )
-async def test_an_answer_of_the_router_that_names_no_agent_goes_to_general(tmp_path: Path, step: Step) -> None:
-    steps = [step, reply("What do you mean?", agent="general")]
-    async with ScriptedModel(steps) as model, assistant(tmp_path, model, target=NOWHERE) as at:
-        turn = await at.say("hm")
-    assert (turn.agent, turn.outcome) == ("general", "answered")
+async def test_an_answer_of_the_router_that_names_no_agent_leads_to_a_question_of_at_most_three(
+    tmp_path: Path, step: Step
+) -> None:
+    async with ScriptedModel([step]) as model, assistant(tmp_path, model, target=NOWHERE) as at:
+        turn = await at.say("the pump leaks")
+    assert (turn.outcome, turn.mode) == ("choosing", "awaiting_choice")
+    assert "Issue tracking" in turn.choices
+    assert len(turn.choices) <= 3
 
 
 # Order and repetition

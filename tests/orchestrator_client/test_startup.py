@@ -5,7 +5,8 @@ from pydantic import SecretStr
 
 from orchestrator_client.errors import ConfigurationError
 from orchestrator_client.settings import Settings
-from orchestrator_client.startup import SESSIONS_NAME, open_orchestrator, open_sessions
+from orchestrator_client.sessions.store import SESSIONS_NAME
+from orchestrator_client.startup import open_orchestrator, open_sessions
 
 pytestmark = pytest.mark.anyio
 

@@ -3,7 +3,16 @@ import io
 import pytest
 from rich.console import Console
 
-from orchestrator_client.events import AgentChosen, Note, TextPiece, TextWithdrawn, ToolFinished, ToolStarted, TurnEvent
+from orchestrator_client.events import (
+    AgentChosen,
+    Note,
+    TaskCompleted,
+    TextPiece,
+    TextWithdrawn,
+    ToolFinished,
+    ToolStarted,
+    TurnEvent,
+)
 from orchestrator_client.orchestrator import Turn
 from orchestrator_client.terminal.plain import harmless, plain
 from orchestrator_client.terminal.view import TurnView
@@ -38,6 +47,7 @@ def test_a_turn_is_shown_as_it_happens() -> None:
         ToolStarted("log_issue", {}),
         finished(answer={"record": {"id": "ISS-1"}}),
         TextPiece("Stored."),
+        TaskCompleted("issues", "Issue tracking"),
         end=turn(outcome="completed", suggestions=("Show the open issues",)),
     )
     assert said.splitlines() == [
@@ -82,6 +92,7 @@ def test_what_the_goal_has_found_is_shown_as_a_table_and_a_look_up_before_it_is_
         finished("list_projects", answer={"items": [{"id": "ALPHA"}]}),
         finished("get_issues", answer={"items": [{"id": "ISS-1"}]}),
         TextPiece("1 found."),
+        TaskCompleted("issues", "Issue tracking"),
         end=turn(outcome="completed"),
     )
     assert [line.strip() for line in said.splitlines()] == [
