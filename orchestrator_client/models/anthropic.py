@@ -7,7 +7,7 @@ The way of one call: `anthropic_request` writes the parameters, `anthropic_wire`
 import random
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import anyio
@@ -17,8 +17,10 @@ from pydantic import SecretStr
 from orchestrator_client.dialogue.messages import Message, TextBlock
 from orchestrator_client.errors import ModelUnavailable
 from orchestrator_client.models.anthropic_reply import ReplyAssembler
-from orchestrator_client.models.anthropic_request import message_parameters
-from orchestrator_client.models.fenced_calls import FenceHold, fenced_call
+from orchestrator_client.models.anthropic_request import OptionalField, message_parameters, optional_fields
+from orchestrator_client.models.anthropic_server import CapabilityOverrides, FieldsRefused, Server
+from orchestrator_client.models.anthropic_text import TEMPLATE_TOKENS
+from orchestrator_client.models.fenced_calls import FenceHold, fenced_call, forced_call
 from orchestrator_client.models.protocol import (
     Capabilities,
     ModelReply,
@@ -30,6 +32,7 @@ from orchestrator_client.models.protocol import (
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
+    from anthropic.types.message_create_params import MessageCreateParamsStreaming
 
 __all__ = ["AnthropicModel"]
 
@@ -42,6 +45,7 @@ class AnthropicModel:
 
     `timeout_s` bounds the silence between two reads, `deadline_s` one whole `stream` with its `attempts`. Without
     `api_key` and `base_url` the SDK's environment variables decide. A given `client` stays open on `aclose`.
+    `capabilities` is what the user knows better about the server than its address tells.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class AnthropicModel:
         attempts: int = 3,
         deadline_s: float = 90.0,
         effort: str | None = None,
+        capabilities: CapabilityOverrides | None = None,
         client: "AsyncAnthropic | None" = None,
     ) -> None:
         from orchestrator_client.models.anthropic_wire import Wire  # loads the SDK
@@ -63,6 +68,11 @@ class AnthropicModel:
         self._deadline_s = deadline_s
         self._effort = effort
         self._wire = Wire(api_key=api_key, base_url=base_url, timeout_s=timeout_s, client=client)
+        self._server = Server(is_real_api=self._wire.is_real_api, overrides=capabilities or {})
+        # For Claude such a token is text like any other.
+        self._end_tokens = () if self._wire.is_real_api else TEMPLATE_TOKENS
+        self._window: _Window | None = None
+        self._looking = anyio.Lock()
 
     @property
     def name(self) -> str:
@@ -70,14 +80,26 @@ class AnthropicModel:
 
     @property
     def capabilities(self) -> Capabilities:
-        real = self._wire.is_real_api
-        return Capabilities(strict_tools=real, caching=real, token_counting=real)
+        return self._server.capabilities
 
-    async def count_tokens(self, request: ModelRequest) -> int | None:  # noqa: ARG002 - the border's signature
-        return None
+    async def count_tokens(self, request: ModelRequest) -> int | None:
+        """As `Model.count_tokens`. A server that cannot count is not asked again."""
+        from orchestrator_client.models.anthropic_wire import NotOffered
+
+        if not self._server.counts:
+            return None
+        try:
+            return await self._wire.count_tokens(self._parameters(request, self._server.lacks))
+        except NotOffered:
+            self._server.counts = False
+            return None
 
     async def window_tokens(self) -> int | None:
-        return None
+        """As `Model.window_tokens`. The server is asked once, whatever it answers."""
+        async with self._looking:
+            if self._window is None:
+                self._window = _Window(await self._wire.window_tokens(self._model))
+        return self._window.tokens
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[StreamEvent]:
         """As `Model.stream`. Text of an attempt that failed is withdrawn before the next one."""
@@ -97,20 +119,58 @@ class AnthropicModel:
         await self._wire.aclose()
 
     async def _attempt(self, request: ModelRequest, deadline: float) -> AsyncGenerator[StreamEvent]:
-        parameters = message_parameters(request, model=self._model, effort=self._effort, cached=self._wire.is_real_api)
+        """One answer, asked for again at once without the optional fields that the server refuses.
+
+        It is taken to lack them only when it then answers.
+        """
+        lacks = self._server.lacks
+        while True:
+            parameters = self._parameters(request, lacks)
+            try:
+                async with aclosing(self._answer(request, parameters, deadline)) as events:
+                    async for event in events:
+                        self._server.learn(lacks)
+                        yield event
+            except FieldsRefused as refusal:  # a refusal is the first thing that comes, or nothing
+                refused = refusal.fields & optional_fields(parameters)
+                if not refused:
+                    raise
+                lacks |= refused
+            else:
+                return
+
+    def _parameters(self, request: ModelRequest, lacks: frozenset[OptionalField]) -> "MessageCreateParamsStreaming":
+        return message_parameters(
+            request, model=self._model, effort=self._effort, lacks=lacks, reads_tokens=bool(self._end_tokens)
+        )
+
+    async def _answer(
+        self, request: ModelRequest, parameters: "MessageCreateParamsStreaming", deadline: float
+    ) -> AsyncGenerator[StreamEvent]:
         offered = frozenset(tool.name for tool in request.tools if request.tool_choice != "none")
-        assembler, hold = ReplyAssembler(request), FenceHold(offered)
+        forced = request.tool_choice if request.tool_choice in offered else None
+        assembler = ReplyAssembler(request, end_tokens=self._end_tokens)
+        hold = FenceHold(offered, forced=forced is not None)
         async with aclosing(self._wire.events(parameters, deadline)) as events:
             async for event in events:
                 if text := hold.push(assembler.add(event)):
                     yield TextDelta(text)
+                if assembler.cut:
+                    break
         if not assembler.finished:
             raise ModelUnavailable("The model's answer was cut off.", suggestion="Try again in a moment.")
         reply = assembler.reply()
-        called = _with_fenced_call(reply, offered) if hold.holding else reply
+        called = _with_written_call(reply, offered, forced) if hold.holding else reply
         if called is reply and (text := hold.release()):
             yield TextDelta(text)
         yield replace(called, model=called.model or self._model)
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """What a server answered when it was asked; it may know nothing."""
+
+    tokens: int | None
 
 
 class _Backoff:
@@ -134,10 +194,11 @@ class _Backoff:
         return wait_s if anyio.current_time() + wait_s < self._deadline else False
 
 
-def _with_fenced_call(reply: ModelReply, offered: frozenset[str]) -> ModelReply:
+def _with_written_call(reply: ModelReply, offered: frozenset[str], forced: str | None) -> ModelReply:
     if reply.stop_reason != "end_turn":
         return reply
-    call = fenced_call(reply.message.text, offered)
+    text = reply.message.text
+    call = fenced_call(text, offered) if forced is None else forced_call(text, forced)
     if call is None:
         return reply
     kept = tuple(block for block in reply.message.blocks if not isinstance(block, TextBlock))

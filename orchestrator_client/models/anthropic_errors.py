@@ -17,8 +17,10 @@ import anthropic
 import httpx2
 
 from orchestrator_client.errors import ModelError, ModelMisbehaved, ModelRejected, ModelUnavailable
+from orchestrator_client.models.anthropic_request import OptionalField
+from orchestrator_client.models.anthropic_server import FieldsRefused
 
-__all__ = ["WIRE_ERRORS", "model_error"]
+__all__ = ["WIRE_ERRORS", "is_not_offered", "model_error"]
 
 # What a call or its stream can raise. While a stream is read the SDK lets errors of HTTP and of JSON through as they
 # are; `TimeoutError` is our own deadline.
@@ -67,6 +69,20 @@ _ADVICE = MappingProxyType(
     }
 )
 
+_WRONG_REQUEST = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY})
+_NOT_OFFERED = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED})
+
+# How the text of a refusal names an optional field. "strict" is also a plain word: it must look like a name.
+_NAMED: Mapping[OptionalField, re.Pattern[str]] = MappingProxyType(
+    {
+        "cache_control": re.compile(r"\bcache_control\b"),
+        "tool_choice": re.compile(r"\btool_choice\b"),
+        "output_config": re.compile(r"\boutput_config\b|\beffort\b"),
+        "strict": re.compile(r"(?<=[\"'`./])strict\b|\bstrict\b(?=[\"'`:]| (?:mode|tools?|is|field|parameter)\b)"),
+    }
+)
+_LONGEST_REFUSAL = 20_000
+
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -92,6 +108,11 @@ def model_error(error: Exception, *, model: str) -> ModelError:
             return ModelRejected("The credentials of the model API could not be loaded.", suggestion=_ADVICE[401])
 
 
+def is_not_offered(error: Exception) -> bool:
+    """The server has no such path, and will have none tomorrow."""
+    return isinstance(error, anthropic.APIStatusError) and error.status_code in _NOT_OFFERED
+
+
 def _from_status(error: anthropic.APIStatusError, *, model: str) -> ModelError:
     status = error.status_code
     if status == HTTPStatus.OK:
@@ -104,7 +125,18 @@ def _from_status(error: anthropic.APIStatusError, *, model: str) -> ModelError:
             retry_after_s=_retry_after_s(error.response.headers),
         )
     refused = f"model {model!r}" if status == HTTPStatus.NOT_FOUND else "the request"
-    return ModelRejected(f"The model API refused {refused} ({label}).", suggestion=_ADVICE.get(status, _ADVICE[400]))
+    message = f"The model API refused {refused} ({label})."
+    suggestion = _ADVICE.get(status, _ADVICE[400])
+    if fields := _named_fields(error):
+        return FieldsRefused(message, suggestion=suggestion, fields=fields)
+    return ModelRejected(message, suggestion=suggestion)
+
+
+def _named_fields(error: anthropic.APIStatusError) -> frozenset[OptionalField]:
+    if error.status_code not in _WRONG_REQUEST:
+        return frozenset()
+    text = str(error.message)[:_LONGEST_REFUSAL]
+    return frozenset(name for name, pattern in _NAMED.items() if pattern.search(text))
 
 
 def _is_transient(status: int, error: anthropic.APIStatusError) -> bool:

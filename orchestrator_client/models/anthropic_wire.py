@@ -6,6 +6,7 @@ The only module that drives the SDK. It is imported when an `AnthropicModel` is 
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
+from typing import Any
 
 import anyio
 from anthropic import AsyncAnthropic, AsyncStream, BaseModel, CredentialsError, Timeout
@@ -14,15 +15,24 @@ from anthropic.types.message_create_params import MessageCreateParamsStreaming
 from pydantic import SecretStr
 
 from orchestrator_client.errors import ConfigurationError, ModelMisbehaved
-from orchestrator_client.models.anthropic_errors import WIRE_ERRORS, model_error
+from orchestrator_client.models.anthropic_errors import WIRE_ERRORS, is_not_offered, model_error
+from orchestrator_client.models.anthropic_windows import window_in, window_of
 
-__all__ = ["Wire"]
+__all__ = ["NotOffered", "Wire"]
 
 _CONNECT_TIMEOUT_S = 5.0
 # How long the end of the body may take after the last event. A body read to its end frees the connection for reuse.
 _DRAIN_S = 0.2
 
+# Counting and looking up are conveniences: a turn waits for them only briefly.
+_LOOK_UP_DEADLINE_S = 2.0
+
 _REAL_API_HOST = "api.anthropic.com"
+_COUNTED = frozenset({"model", "messages", "system", "tools", "tool_choice"})
+
+
+class NotOffered(Exception):
+    """The server does not have what was asked for at all."""
 
 
 class Wire:
@@ -62,6 +72,38 @@ class Wire:
         except WIRE_ERRORS as error:
             failure = model_error(error, model=parameters["model"])
         raise failure  # outside of `except`: the SDK's error holds the request, and must not travel as its context
+
+    async def count_tokens(self, parameters: MessageCreateParamsStreaming) -> int | None:
+        """The server's count of the input; None if it failed this time.
+
+        Raises:
+            NotOffered: it does not count tokens.
+        """
+        counted: dict[str, Any] = {name: value for name, value in parameters.items() if name in _COUNTED}
+        try:
+            with anyio.fail_after(_LOOK_UP_DEADLINE_S):
+                answer: object = await self._client.messages.count_tokens(**counted)
+        except WIRE_ERRORS as error:
+            if not is_not_offered(error):
+                return None
+            count = None
+        else:
+            count = getattr(answer, "input_tokens", None)  # the SDK does not check what it was sent
+        if isinstance(count, int) and count > 0:
+            return count
+        raise NotOffered
+
+    async def window_tokens(self, model: str) -> int | None:
+        """What the server says the model takes; None if it does not."""
+        with suppress(*WIRE_ERRORS), anyio.fail_after(_LOOK_UP_DEADLINE_S):
+            try:
+                return window_in(_fields(await self._client.models.retrieve(model)))
+            except WIRE_ERRORS:
+                if self.is_real_api:
+                    return None
+            # Not `models.list`: the SDK fails on a list that is not of its own API's shape.
+            return window_of(model, await self._client.get("/v1/models", cast_to=object))
+        return None
 
     async def _open(
         self, parameters: MessageCreateParamsStreaming, deadline: float
@@ -104,6 +146,11 @@ async def _next(events: AsyncIterator[object], deadline: float) -> dict[str, obj
     if event is None or isinstance(event, BaseModel):
         return event and event.to_dict(warnings=False)
     raise ModelMisbehaved("The model server sent an event that is no object.", suggestion="Check the base URL.")
+
+
+def _fields(answer: object) -> dict[str, object]:
+    """All fields of an answer, those unknown to the SDK included; none if it is no object."""
+    return answer.to_dict(warnings=False) if isinstance(answer, BaseModel) else {}
 
 
 async def _drain(events: AsyncIterator[object]) -> None:

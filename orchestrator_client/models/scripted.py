@@ -27,6 +27,7 @@ from orchestrator_client.models.protocol import (
     TopicBrief,
     Usage,
 )
+from orchestrator_client.models.tokenless import Tokenless
 
 __all__ = [
     "Expectation",
@@ -137,7 +138,7 @@ def fail(
     return Step(expect=expect, agent=agent, contains=contains, chunks=tuple(chunks), error=error)
 
 
-class ScriptedModel:
+class ScriptedModel(Tokenless):
     """Plays its steps in order. A failure is raised to the caller, and again by `assert_finished`.
 
     A question about the topic that no step expects is answered with "same task", and is no part of the script.
@@ -148,7 +149,8 @@ class ScriptedModel:
     name = "scripted"
 
     def __init__(self, steps: Sequence[Step], *, capabilities: Capabilities | None = None) -> None:
-        self.capabilities = capabilities or Capabilities(token_counting=False)
+        if capabilities is not None:
+            self.capabilities = capabilities
         self._steps = tuple(steps)
         self._played = 0
         self._failure: AssertionError | None = None
@@ -168,16 +170,6 @@ class ScriptedModel:
         message = Message(role="assistant", blocks=self._blocks(number, step, request))
         stop_reason = step.stop_reason or ("tool_use" if message.tool_uses else "end_turn")
         yield ModelReply(message=message, stop_reason=stop_reason, model=self.name, usage=step.usage)
-
-    async def count_tokens(self, request: ModelRequest) -> int | None:  # noqa: ARG002 - the border's signature
-        """It reads no tokens."""
-        return None
-
-    async def window_tokens(self) -> int | None:
-        return None
-
-    async def aclose(self) -> None:
-        """Nothing is held open."""
 
     async def __aenter__(self) -> Self:
         return self

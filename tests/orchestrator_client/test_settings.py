@@ -1,8 +1,10 @@
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
+from orchestrator_client.dialogue.prices import Price
 from orchestrator_client.settings import Settings
 
 
@@ -62,3 +64,37 @@ def test_a_tilde_in_the_data_folder_is_the_home(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("SHOPFLOOR_DATA_DIR", "~/plant")
     assert Settings().data_dir == tmp_path / "plant"
+
+
+def test_prices_are_a_json_object_by_model_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().prices == {}
+    monkeypatch.setenv("SHOPFLOOR_PRICES", '{"local": {"input": 0.1, "output": 15, "cache_read": 0}}')
+    assert Settings().prices == {"local": Price(input=Decimal("0.1"), output=Decimal(15), cache_read=Decimal(0))}
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [("3 dollars", "write it like"), ('{"local": {"input": 3}}', "prices.local.output"), ("[1]", "dictionary")],
+)
+def test_prices_that_are_none_are_refused_with_their_place(
+    monkeypatch: pytest.MonkeyPatch, value: str, told: str
+) -> None:
+    monkeypatch.setenv("SHOPFLOOR_PRICES", value)
+    with pytest.raises(ValidationError, match=told):
+        Settings()
+
+
+def test_what_the_model_server_can_do_is_left_open_unless_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (Settings().model_strict_tools, Settings().model_caching, Settings().context_tokens) == (None, None, None)
+    monkeypatch.setenv("SHOPFLOOR_MODEL_STRICT_TOOLS", "true")
+    monkeypatch.setenv("SHOPFLOOR_MODEL_CACHING", "false")
+    monkeypatch.setenv("SHOPFLOOR_CONTEXT_TOKENS", "2000")
+    settings = Settings()
+    assert (settings.model_strict_tools, settings.model_caching, settings.context_tokens) == (True, False, 2000)
+
+
+@pytest.mark.parametrize(("name", "value"), [("CONTEXT_TOKENS", "1999"), ("HISTORY", "all"), ("MODEL_CACHING", "x")])
+def test_a_setting_that_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"SHOPFLOOR_{name}", value)
+    with pytest.raises(ValidationError, match=name.lower()):
+        Settings()

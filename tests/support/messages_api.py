@@ -25,6 +25,7 @@ __all__ = [
     "Answer",
     "Hang",
     "HttpError",
+    "LookUp",
     "MessagesApi",
     "RawBody",
     "Received",
@@ -117,12 +118,13 @@ class Answer:
 
     `write_bytes` cuts the stream into writes of so many bytes, `cut_after` ends the connection after so many events,
     and `hold` keeps the stream waiting before event number `hold_before`, counted from 0. The end counts as an event.
+    With `usage` None the server does not count.
     """
 
     blocks: tuple[Text | ToolUse | Thinking | Redacted, ...]
     stop_reason: str | None = "end_turn"
     model: str = "stub-model"
-    usage: Json = field(default_factory=lambda: {"input_tokens": 10, "output_tokens": 5})
+    usage: Json | None = field(default_factory=lambda: {"input_tokens": 10, "output_tokens": 5})
     write_bytes: int | None = None
     cut_after: int | None = None
     hold: anyio.Event | None = None
@@ -142,7 +144,8 @@ class Answer:
                 yield "content_block_delta", {"index": index, "delta": delta}
             yield "content_block_stop", {"index": index}
         ending = {"stop_reason": self.stop_reason, "stop_sequence": None}
-        yield "message_delta", {"delta": ending, "usage": {"output_tokens": self.usage["output_tokens"]}}
+        counted = self.usage and {"output_tokens": self.usage["output_tokens"]}
+        yield "message_delta", {"delta": ending, "usage": counted}
         yield "message_stop", {}
 
     def _head(self) -> Json:
@@ -152,7 +155,7 @@ class Answer:
             "role": "assistant",
             "model": self.model,
             "stop_sequence": None,
-            "usage": self.usage | {"output_tokens": 1},
+            "usage": self.usage and self.usage | {"output_tokens": 1},
         }
 
 
@@ -179,6 +182,8 @@ class RawBody:
 
 
 Scripted = Answer | HttpError | Hang | RawBody
+LookUp = Json | HttpError | Hang | RawBody
+"""How a question that is not for a message is answered; plain JSON is the body of a 200."""
 
 
 def text(*chunks: str, **options: Any) -> Answer:
@@ -220,13 +225,25 @@ class _CutError(Exception):
 
 
 class MessagesApi:
-    """The running server: `requests` in order, `base_url` for a client, `app` for a client without a socket."""
+    """The running server: `requests` in order, `base_url` for a client, `app` for a client without a socket.
 
-    def __init__(self, script: Sequence[Scripted]) -> None:
+    `look_ups` says how other paths answer, time after time: `{"/v1/messages/count_tokens": [{"input_tokens": 7}]}`.
+    What is not there is a 404. `looked_up` are the paths that were asked for, `counted` the bodies to be counted.
+    """
+
+    def __init__(self, script: Sequence[Scripted], look_ups: Mapping[str, Sequence[LookUp]] | None = None) -> None:
         self._script = tuple(script)
+        self._look_ups = {path: iter(answers) for path, answers in (look_ups or {}).items()}
         self.base_url = ""
         self.requests: list[Received] = []
-        self.app = Starlette(routes=[Route("/v1/messages", self._answer, methods=["POST"])])
+        self.looked_up: list[str] = []
+        self.counted: list[Json] = []
+        self.app = Starlette(
+            routes=[
+                Route("/v1/messages", self._answer, methods=["POST"]),
+                Route("/{path:path}", self._look_up, methods=["GET", "POST"]),
+            ]
+        )
 
     def assert_finished(self) -> None:
         """Every step was asked for, and nothing more."""
@@ -249,6 +266,24 @@ class MessagesApi:
                 return StreamingResponse(_writes(answer), media_type="text/event-stream")
             case Answer() as answer:
                 return JSONResponse(answer.message())
+
+    async def _look_up(self, request: Request) -> Response:
+        path = request.url.path
+        self.looked_up.append(path)
+        if request.method == "POST":
+            self.counted.append(await request.json())
+        match next(self._look_ups.get(path, iter(())), None):
+            case None:
+                return _error_response(http_error(404, "not_found_error"))
+            case HttpError() as error:
+                return _error_response(error)
+            case Hang(release=release):
+                await release.wait()
+                return _error_response(http_error(500, "api_error"))
+            case RawBody(body=raw, media_type=media_type):
+                return Response(raw, media_type=media_type)
+            case body:
+                return JSONResponse(body)
 
 
 def _error_response(error: HttpError) -> Response:
@@ -273,12 +308,14 @@ async def _writes(answer: Answer) -> AsyncGenerator[bytes]:
 
 
 @asynccontextmanager
-async def messages_api(script: Sequence[Scripted]) -> AsyncGenerator[MessagesApi]:
+async def messages_api(
+    script: Sequence[Scripted], look_ups: Mapping[str, Sequence[LookUp]] | None = None
+) -> AsyncGenerator[MessagesApi]:
     """Runs the server on a free port of 127.0.0.1, in this event loop.
 
     uvicorn's protocol is used without its `Server`, whose start and stop take 0.25 s and handle signals.
     """
-    api = MessagesApi(script)
+    api = MessagesApi(script, look_ups)
     config = uvicorn.Config(api.app, log_config=None, log_level="critical", access_log=False)
     config.load()
     state = ServerState()

@@ -167,7 +167,6 @@ async def test_an_input_sent_whole_is_taken() -> None:
         (text("\n\n", "\n"), "empty answer"),
         (Answer(blocks=(Thinking("hm", "sig"),)), "empty answer"),
         (text("Hello", stop_reason="compaction"), "unknown stop reason"),
-        (text("Hello", stop_reason=None), "unknown stop reason"),
         (sse(START, TEXT, TEXT), "two blocks with one index"),
         (sse(START, '{"type": "content_block_start", "index": 0, "content_block": {"type": "song"}}'), "outside"),
         (sse(START, '{"type": "content_block_start"}'), "outside"),

@@ -1,5 +1,8 @@
 """What is sent, read from what a loopback server of the Messages API received."""
 
+import json
+from typing import Any, cast
+
 import httpx2
 import pytest
 from anthropic import AsyncAnthropic
@@ -14,9 +17,7 @@ from orchestrator_client.dialogue.messages import (
     user,
 )
 from orchestrator_client.models.anthropic import AnthropicModel
-from orchestrator_client.models.protocol import (
-    ToolSpec,
-)
+from orchestrator_client.models.protocol import ModelRequest, ToolSpec
 from tests.support.messages_api import (
     Answer,
     MessagesApi,
@@ -43,8 +44,14 @@ async def test_a_request_carries_model_system_tools_and_is_streamed() -> None:
 
 
 async def test_a_strict_tool_is_sent_as_strict() -> None:
-    body = await sent(request(tools=(ToolSpec("a", "", SCHEMA, strict=True), ToolSpec("b", "", SCHEMA))))
+    tools = (ToolSpec("a", "", SCHEMA, strict=True), ToolSpec("b", "", SCHEMA))
+    body = await sent(request(tools=tools), capabilities={"strict_tools": True})
     assert [tool.get("strict") for tool in body["tools"]] == [True, None]
+
+
+async def test_a_local_server_is_not_asked_for_strict_tools() -> None:
+    body = await sent(request(tools=(ToolSpec("a", "", SCHEMA, strict=True),)))
+    assert "strict" not in body["tools"][0]
 
 
 @pytest.mark.parametrize(
@@ -118,3 +125,65 @@ async def test_the_real_api_is_asked_for_prompt_caching() -> None:
         client = AsyncAnthropic(api_key=KEY, http_client=http, base_url="https://api.anthropic.com")
         await events_of(AnthropicModel("claude-x", client=client), request(system="You plan."))
     assert server.requests[0].body["cache_control"] == {"type": "ephemeral"}
+    assert server.requests[0].body["system"] == [
+        {"type": "text", "text": "You plan.", "cache_control": {"type": "ephemeral"}}
+    ]
+
+
+async def test_caching_can_be_switched_off_for_the_real_api() -> None:
+    server = MessagesApi([text("ok")])
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(server.app)) as http:
+        client = AsyncAnthropic(api_key=KEY, http_client=http, base_url="https://api.anthropic.com")
+        model = AnthropicModel("claude-x", client=client, capabilities={"caching": False, "strict_tools": None})
+        await events_of(model, request(system="You plan."))
+    assert server.requests[0].body["system"] == "You plan."
+    assert "cache_control" not in server.requests[0].body
+    assert (model.capabilities.caching, model.capabilities.strict_tools) == (False, True)
+
+
+def shuffled(value: object) -> object:
+    """An equal value whose keys stand in another order."""
+    if isinstance(value, dict):
+        return {key: shuffled(value[key]) for key in reversed(value)}
+    return [shuffled(item) for item in value] if isinstance(value, list) else value
+
+
+NESTED: dict[str, Any] = {
+    "type": "object",
+    "required": ["part", "rows"],
+    "properties": {
+        "part": {"type": "string", "enum": ["b", "a"]},
+        "rows": {"type": "array", "items": {"$ref": "#/$defs/Row"}},
+        "note": {"anyOf": [{"type": "string"}, {"type": "null"}], "default": {"z": 1, "a": 2}},
+        "any": True,
+        "date": {"type": "string"},
+    },
+    "$defs": {"Row": {"type": "object", "properties": {"spec": {"type": "number"}, "a": {"type": "string"}}}},
+}
+CACHED = {"capabilities": {"caching": True, "strict_tools": True}}
+AGENT = ToolSpec("create_plan", "Creates a plan.", NESTED, strict=True)
+
+
+async def prefix(asked: ModelRequest) -> str:
+    """What a prompt cache compares, byte for byte: the tools and then the system prompt."""
+    body = await sent(asked, **CACHED)
+    return json.dumps([body["tools"], body["system"]])
+
+
+async def test_the_requests_of_an_agent_share_the_bytes_of_tools_and_system() -> None:
+    tools = (AGENT, ToolSpec("list_plans", "Lists plans.", SCHEMA))
+    first = await prefix(request(user("plan for A"), system="You plan.", tools=tools))
+    assert await prefix(request(user("B"), assistant("?"), user("C"), system="You plan.", tools=tools)) == first
+    assert await prefix(request(system="You plan.", tools=tools, tool_choice="create_plan")) == first
+    assert await prefix(request(system="You plan.", tools=tools, tool_choice="none")) == first
+    equal = ToolSpec("create_plan", "Creates a plan.", cast("dict[str, Any]", shuffled(NESTED)), strict=True)
+    assert equal == AGENT
+    assert await prefix(request(system="You plan.", tools=(tools[1], equal))) == first
+    assert await prefix(request(system="You plan!", tools=tools)) != first
+
+
+async def test_a_schema_is_sent_whole_and_its_required_properties_first() -> None:
+    (tool,) = (await sent(request(tools=(AGENT,))))["tools"]
+    assert tool["input_schema"] == NESTED
+    assert list(tool["input_schema"]["properties"]) == ["part", "rows", "any", "date", "note"]
+    assert tool["input_schema"]["properties"]["part"]["enum"] == ["b", "a"]
