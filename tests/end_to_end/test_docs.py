@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from mcp_server.bundled import sample_plant_dir
 from mcp_server.errors import ToolFailure
 from mcp_server.pipeline.declaration import Tool
+from orchestrator_client.cli import app as client_app
+from orchestrator_client.terminal.repl import COMMANDS
 from tests.end_to_end.programs import Programs, lines
 from tests.end_to_end.test_main_job import FIRST_HALF, SECOND_HALF
 from tests.support.sample_plant import TOOLS, sample_plant
@@ -106,12 +110,50 @@ def says(found: object, text: str) -> bool:
 
 
 def test_the_conversation_in_the_readme_is_the_one_that_is_had(programs: Programs):
-    told = README.read_text().partition("```text\n")[2].partition("```")[0].splitlines()
+    told = conversation(0)
 
     done = programs.client("chat", typed=lines(*FIRST_HALF, *SECOND_HALF, "yes"))
 
     assert len(told) > 10
     assert [line for line in told if line != "…" and line not in done.stdout.splitlines()] == []
+
+
+def test_the_change_of_topic_in_the_readme_is_the_one_that_is_had(programs: Programs):
+    told = conversation(1)
+    typed = [line.removeprefix("you> ") for line in told if line.startswith("you> ")]
+
+    done = programs.client("chat", typed=lines(*typed))
+
+    assert len(typed) == 5
+    shown = iter(done.stdout.splitlines())
+    assert [line for line in told if line != "…" and line not in shown] == [], "missing, or in another order"
+
+
+def conversation(number: int) -> list[str]:
+    """One of those in the README, line by line."""
+    return README.read_text().split("```text\n")[number + 1].partition("```")[0].splitlines()
+
+
+def test_the_readme_names_every_command_of_the_chat_and_no_page_another():
+    known = {command.partition(" ")[0] for command in COMMANDS}
+    assert {name for name in known if f"`{name}" not in README.read_text()} == set()
+
+    named = {name for page in PAGES for name in re.findall(r"`(/[a-z]+)[ `]", page.read_text())}
+    assert named - {"/mcp"} == known  # the path of the server's endpoint
+
+
+def test_every_command_line_of_the_client_in_the_pages_is_one_it_takes():
+    written = {line for page in PAGES for line in re.findall(r"^\$ shopfloor (.+)", page.read_text(), re.MULTILINE)}
+    client = get_command(client_app)
+    for line in written:
+        words = re.sub(r"[\[\]]", "", line.partition("  #")[0]).split()
+        command = client
+        while isinstance(command, TyperGroup) and words and words[0] in command.commands:
+            command = command.commands[words.pop(0)]
+        options = {name for parameter in command.params for name in parameter.opts}
+        assert command is not client, line
+        assert {word for word in words if word.startswith("-")} <= options, line
+    assert len(written) > 8
 
 
 def test_the_refusal_in_the_readme_is_the_one_that_is_given(programs: Programs):
