@@ -72,6 +72,7 @@ class AgentRun:
     fit: Fit = _whole
     _meter: Meter = field(init=False)
     _rounds: ToolRounds = field(init=False)
+    _shown: MarkerFilter = field(default_factory=MarkerFilter, init=False)
 
     def __post_init__(self) -> None:
         self._meter = Meter(self.agent)
@@ -192,18 +193,19 @@ class AgentRun:
         return replace(fitting, messages=fenced(fitting.messages))
 
     async def _streamed(self, request: ModelRequest) -> ModelReply:
-        shown = MarkerFilter()
+        """The reply, its text shown as it comes. After a pause it goes on, so what may become the marker stays held."""
         try:
             async with aclosing(self.model.stream(request)) as stream:
                 async for event in stream:
                     match event:
                         case TextDelta(text):
-                            self._show(shown.feed(text))
+                            self._show(self._shown.feed(text))
                         case protocol.TextWithdrawn():
-                            shown = MarkerFilter()
+                            self._shown = MarkerFilter()
                             self.tell(TextWithdrawn())
                         case ModelReply():
-                            self._show(shown.flush())
+                            if event.stop_reason != "pause":
+                                self._show(self._shown.flush())
                             return event
         except BaseException:
             self.tell(TextWithdrawn())

@@ -10,6 +10,7 @@ import anyio
 
 from orchestrator_client.agents.registry import Agent
 from orchestrator_client.agents.task_record import TaskRecord, signature
+from orchestrator_client.dialogue.completion import without_marker
 from orchestrator_client.dialogue.confirmation import CONFIRMATION, DEMAND_CODE, may_pass
 from orchestrator_client.dialogue.messages import Block, Message, TextBlock, ToolResultBlock, ToolUseBlock
 from orchestrator_client.errors import OutcomeUnknown
@@ -221,4 +222,4 @@ def _remarks(repeated: Sequence[str], stopped: Sequence[str]) -> list[str]:
 
 def _told(error: ToolFailure) -> str:
     """What a person reads of a failed call; a demand is put to them as a question of its own."""
-    return "it needs your agreement" if error.code == DEMAND_CODE else error.message
+    return "it needs your agreement" if error.code == DEMAND_CODE else without_marker(error.message)

@@ -5,14 +5,25 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
-from orchestrator_client.dialogue.state import MOST_PARKED, MOST_WAITING, Question, Return, SessionState, Switch
+from orchestrator_client.dialogue.completion import without_marker
+from orchestrator_client.dialogue.state import (
+    MOST_PARKED,
+    MOST_WAITING,
+    Question,
+    Return,
+    SessionState,
+    Switch,
+    TaskState,
+)
 
-__all__ = ["Choice", "Deed", "choices_of", "put", "quoted", "read_choice"]
+__all__ = ["Choice", "Deed", "choices_of", "named", "place_in", "put", "quoted", "read_choice", "subject"]
 
-Deed = Literal["finish_first", "switch", "cancel", "same_task", "back", "later", "agent", "drop"]
+Deed = Literal["finish_first", "switch", "cancel", "same_task", "ignore", "back", "later", "agent", "drop"]
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)?")
 _MOST_WORDS = 8
+_MOST_DIGITS = 4
+_CANCEL_ALL = "Cancel all of them"
 _SHOWN = 120
 _NOT = frozenset({"not", "don't", "dont", "never"})
 _YES = frozenset({"yes", "y", "ok", "okay", "sure", "please"})
@@ -21,6 +32,7 @@ _SAYS: dict[Deed, frozenset[str]] = {
     "switch": frozenset({"switch", "now"}),
     "cancel": frozenset({"cancel", "discard", "abandon", "drop"}),
     "same_task": frozenset({"same", "belongs", "neither"}),
+    "ignore": frozenset({"forget", "ignore", "skip", "nevermind", "mind", "never"}),
     "back": frozenset({"back", "return", "resume", "continue", *_YES}),
     "later": frozenset({"later", "no", "not", "now", "n", "nope", "leave"}),
     "agent": frozenset(),
@@ -30,8 +42,29 @@ _LOOSE: frozenset[Deed] = frozenset({"finish_first", "switch"})
 """Deeds whose words count inside a short sentence; the others are only read from an answer that says nothing else."""
 
 _FILLER = frozenset(
-    _WORD.findall("a all and current go it let's me my old please task thank thanks that the them this to want you")
+    _WORD.findall(
+        "a all and current go it let's me my of old please task thank thanks that the them these this to want you"
+    )
 )
+_NAMING = (
+    frozenset(
+        _WORD.findall(
+            "about at before bring carry did earlier for get going is it's its last left off on one our pick previous"
+            " stop switch take up we were where with working"
+        )
+    )
+    | _FILLER
+    | _SAYS["back"]
+)
+"""Words beside the name of a task or an agent."""
+
+_ALL = frozenset({"all", "both", "everything", "them"})
+_PLACES = {
+    word: str(place)
+    for place, words in enumerate(("one first 1st", "two second 2nd", "three third 3rd", "four fourth 4th"), start=1)
+    for word in words.split()
+}
+_PLACE = re.compile(r"(?:(?:the|option|number|choice|#) ?)*(\w+)(?: one| option)?(?:,? (?:please|thanks))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +105,11 @@ def put(state: SessionState, title: Callable[[str], str]) -> str:
 
 def read_choice(text: str, state: SessionState) -> Choice | None:
     """The choice an answer means, or None if it means none of them for certain."""
-    listed, said = _listed(state), text.strip().rstrip(".!)").strip()
-    if said.isdecimal():
-        return listed[int(said) - 1] if 1 <= int(said) <= len(listed) else None
+    listed, said = _listed(state), text.strip().strip(".!()").strip()
+    number = _number(said, state)
+    if number:
+        place = place_in(number, len(listed))
+        return listed[place - 1] if place else None
     exact = [choice for choice in listed if choice.label.casefold() == said.casefold()]
     if exact:
         return exact[0]
@@ -82,7 +117,38 @@ def read_choice(text: str, state: SessionState) -> Choice | None:
     if not words or len(words) > _MOST_WORDS:
         return None
     meant = {choice.deed: choice for choice in reversed(choices_of(state)) if _says(choice, words)}
-    return next(iter(meant.values())) if len(meant) == 1 else None
+    if meant or not isinstance(state.question, Return):
+        return next(iter(meant.values())) if len(meant) == 1 else None
+    tasks = named(subject(said), state.parked)
+    return next(choice for choice in listed if choice.task_id == tasks[0].id) if len(tasks) == 1 else None
+
+
+def subject(text: str) -> frozenset[str]:
+    """What a wish to go back speaks of: its words without those of going back."""
+    return frozenset(word.casefold() for word in _WORD.findall(text)) - _NAMING
+
+
+def named(words: frozenset[str], tasks: Iterable[TaskState]) -> tuple[TaskState, ...]:
+    """The tasks that these words speak of: all of them stand in how it began or who does it."""
+    return tuple(task for task in tasks if words and words <= _words_of(task))
+
+
+def _words_of(task: TaskState) -> set[str]:
+    return {word.casefold() for word in _WORD.findall(f"{task.opening_message} {task.agent.replace('_', ' ')}")}
+
+
+def place_in(digits: str, count: int) -> int | None:
+    """The place in a list of `count` that digits name, however many they are; None if there is no such place."""
+    few = digits.isdecimal() and len(digits) <= _MOST_DIGITS
+    return int(digits) if few and 1 <= int(digits) <= count else None
+
+
+def _number(said: str, state: SessionState) -> str:
+    """The digits of an answer by number; empty for another. During a task, "first" is about the task."""
+    found = _PLACE.fullmatch(said.casefold())
+    if found is None or (isinstance(state.question, Switch) and found[1] == "first"):
+        return ""
+    return found[1] if found[1].isdecimal() else _PLACES.get(found[1], "")
 
 
 def _listed(state: SessionState) -> tuple[Choice, ...]:
@@ -91,9 +157,13 @@ def _listed(state: SessionState) -> tuple[Choice, ...]:
 
 def _says(choice: Choice, words: list[str]) -> bool:
     if choice.deed == "agent":
-        named = {word.casefold() for word in _WORD.findall(f"{choice.label} {choice.agent.replace('_', ' ')}")}
-        return set(words) - _FILLER <= named and bool(set(words) & named)
+        name = {word.casefold() for word in _WORD.findall(f"{choice.label} {choice.agent.replace('_', ' ')}")}
+        return set(words) - _NAMING <= name and bool(set(words) & name)
     own = _SAYS[choice.deed]
+    if choice.label == _CANCEL_ALL and _ALL.isdisjoint(words):
+        return False
+    if choice.deed == "ignore" and "task" in words:
+        return False
     if choice.deed in _LOOSE:
         return bool(own.intersection(words)) and not _NOT.intersection(words)
     return bool(own.intersection(words)) and set(words) <= own | _FILLER
@@ -106,6 +176,7 @@ def _switch_choices(state: SessionState) -> Iterable[Choice]:
         yield Choice("switch", "Switch now, and come back to this later")
     yield Choice("cancel", "Cancel this task, and take up the new request")
     yield Choice("same_task")
+    yield Choice("ignore")
 
 
 def _return_choices(state: SessionState) -> Iterable[Choice]:
@@ -118,7 +189,7 @@ def _return_choices(state: SessionState) -> Iterable[Choice]:
     for task in latest_first:
         yield Choice("back", f"Go back to: {quoted(task.opening_message)}", task_id=task.id)
     yield Choice("later", "Not now; they wait")
-    yield Choice("cancel", "Cancel all of them")
+    yield Choice("cancel", _CANCEL_ALL)
 
 
 def _head(question: Question, state: SessionState, title: Callable[[str], str]) -> str:
@@ -150,5 +221,5 @@ def _foot(question: Question) -> tuple[str, ...]:
 
 def quoted(text: str) -> str:
     """On one line, and not longer than people read."""
-    line = " ".join(text.split())
+    line = " ".join(without_marker(text).split())
     return f'"{line}"' if len(line) <= _SHOWN else f'"{line[:_SHOWN]}…"'

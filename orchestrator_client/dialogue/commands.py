@@ -1,5 +1,6 @@
 """What a person can type to steer the conversation itself: `/cancel`, `/back`, `/switch`. Pure."""
 
+from orchestrator_client.dialogue.choices import place_in
 from orchestrator_client.dialogue.moves import Cancelled, FromPerson, Resumed, Said, Switched
 from orchestrator_client.dialogue.state import SessionState
 
@@ -35,6 +36,7 @@ def _parked(state: SessionState, number: str) -> str:
     """The id of a parked task; number 1 is the latest."""
     if not state.parked:
         raise WrongCommand("No task waits. /switch and what you need takes up something new.")
-    if not 1 <= int(number) <= len(state.parked):
-        raise WrongCommand(f"There is no waiting task {number}. /tasks lists them.")
-    return state.parked[-int(number)].id
+    place = place_in(number, len(state.parked))
+    if place is None:
+        raise WrongCommand("There is no waiting task of that number. /tasks lists them.")
+    return state.parked[-place].id

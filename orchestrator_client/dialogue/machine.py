@@ -12,7 +12,7 @@ awaiting_confirmation  as task_active: the next message answers the server's dem
 awaiting_choice        --Said--> what was chosen; what is no choice is asked again, or is a new request between tasks
 """
 
-from orchestrator_client.dialogue.choices import Choice, read_choice
+from orchestrator_client.dialogue.choices import Choice, named, read_choice, subject
 from orchestrator_client.dialogue.moves import (
     Ask,
     Cancelled,
@@ -114,20 +114,25 @@ def _said(state: SessionState, event: Said) -> Moved:
 
 def _said_between_tasks(state: SessionState, text: str) -> Moved:
     if state.waiting:  # taking it up has failed before: it comes first
-        behind = () if asks_back(text) or is_plain_answer(text, "") else (Request(text=text),)
+        known = asks_back(text) or is_plain_answer(text, "") or any(text == request.text for request in state.waiting)
+        behind = () if known else (Request(text=text),)
         return state.but(waiting=(*state.waiting, *behind)), (Serve(),)
-    wanted = _parked_meant(state, text)
-    return (state, (Route(text),)) if wanted is None else _resumed(state, wanted)
+    return _gone_back(state, text) or (state, (Route(text),))
 
 
-def _parked_meant(state: SessionState, text: str) -> str | None:
-    """The parked task that a "go back" means: the one it names, else the latest."""
+def _gone_back(state: SessionState, text: str) -> Moved | None:
+    """What a "go back" does: the task it names, else the latest; of several it is asked which one is meant."""
     said = text.strip().casefold()
-    named = [task.id for task in state.parked if f"{BACK}{task.opening_message}".casefold() == said]
-    if named or not asks_back(text):
-        return named[-1] if named else None
-    named = [task.id for task in state.parked if task.opening_message.casefold() in said]
-    return next(reversed(named), None) or (state.parked[-1].id if state.parked else None)
+    suggested = [task.id for task in state.parked if f"{BACK}{task.opening_message}".casefold() == said]
+    if suggested:
+        return _resumed(state, suggested[-1])
+    if not state.parked or not asks_back(text):
+        return None
+    words = subject(text)
+    meant = named(words, state.parked) if words else state.parked[-1:]
+    if len(meant) == 1 or len(state.parked) == 1:
+        return _resumed(state, (meant or state.parked)[0].id)
+    return state.but(question=Return()), (Ask(),)
 
 
 def _answered(state: SessionState, text: str) -> Moved:
@@ -139,7 +144,7 @@ def _answered(state: SessionState, text: str) -> Moved:
         case Return():
             return _return_answered(state, choice, text)
         case Clarify() as question:
-            return _clarify_answered(state.but(question=None), question, choice, text)
+            return _clarify_answered(state, question, choice, text)
         case None:
             raise ValueError("nothing was asked")
 
@@ -153,6 +158,8 @@ def _switch_answered(state: SessionState, request: Request, choice: Choice | Non
             return _switched(settled, request)
         case "cancel":
             return settled.but(task=None, waiting=(request, *state.waiting)), (Farewell(_active(state)), Serve())
+        case "ignore":
+            return settled, (Tell("dropped", request.text), Reask())
         case "same_task":
             return settled, (RunAgent(_active(state).agent, request.text, opens=False),)
         case _:
@@ -165,24 +172,36 @@ def _return_answered(state: SessionState, choice: Choice | None, text: str) -> M
         case "back":
             return _resumed(settled, choice.task_id if choice else "")
         case "later":
-            return settled, (Tell("waits"),)
+            return settled, (_left(state),)
         case "cancel":
             return settled.but(parked=()), tuple(Farewell(task) for task in reversed(state.parked))
+        case _ if not _has_words(text) or wants_out(text, ""):
+            return state, (Ask(again=True),)
         case _:
-            wanted = _parked_meant(state, text)
-            return (settled, (Route(text),)) if wanted is None else _resumed(settled, wanted)
+            return _gone_back(settled, text) or (settled, (Route(text),))
 
 
-def _clarify_answered(settled: SessionState, question: Clarify, choice: Choice | None, text: str) -> Moved:
-    request = question.request
+def _left(state: SessionState) -> Tell:
+    return Tell("waits" if len(state.parked) == 1 else "they_wait")
+
+
+def _clarify_answered(state: SessionState, question: Clarify, choice: Choice | None, text: str) -> Moved:
+    settled, request = state.but(question=None), question.request
     match choice.deed if choice else None:
         case "agent":
             chosen = Request(text=request.text, agent=choice.agent if choice else None)
             return settled.but(waiting=(chosen, *settled.waiting)), (Serve(),)
         case "drop":
             return _next(settled, Tell("dropped", request.text))
+        case _ if not _has_words(text):
+            return state, (Ask(again=True),)
         case _:
             return settled, (Route(f"{request.text}\n{text}", asked=question.times),)
+
+
+def _has_words(text: str) -> bool:
+    """A number that is not offered, or a lone sign, is no request."""
+    return any(sign.isalpha() for sign in text)
 
 
 def _switched(state: SessionState, request: Request) -> Moved:
@@ -247,13 +266,13 @@ def _ended(state: SessionState, event: Ended) -> Moved:
         state = state.but(project=event.project)
     task = state.task
     if event.how == "answered" or task is None:
-        return _next(state, offer_return=False)
+        return _next(state.but(talk=event.talk), offer_return=False)
     if event.how in {"waiting", "confirming"}:
         project = event.task_project or task.project
         now = {"confirming": event.how == "confirming", "project": project}
-        return state.but(task=task.model_copy(update=now)), ()
-    ended = state.but(task=None, done=event.hand_off or state.done)
-    return _next(ended, *((Suggest(task.agent),) if event.how == "completed" else ()))
+        return state.but(task=task.model_copy(update=now), project=project or state.project, talk=None), ()
+    ended = state.but(task=None, done=event.hand_off or state.done, talk=None)
+    return _next(ended, *((Suggest(task.agent, task.opening_message),) if event.how == "completed" else ()))
 
 
 def _cancelled(state: SessionState) -> Moved:
@@ -263,7 +282,7 @@ def _cancelled(state: SessionState) -> Moved:
         case Clarify(request=request):
             return _next(state.but(question=None), Tell("dropped", request.text))
         case Return():
-            return state.but(question=None), (Tell("waits"),)
+            return state.but(question=None), (_left(state),)
         case None:
             pass
     if state.task is None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from orchestrator_client.dialogue.state import Candidate, HandOff, TaskState
+from orchestrator_client.dialogue.state import Candidate, HandOff, Talk, TaskState
 
 __all__ = [
     "Ask",
@@ -80,12 +80,16 @@ class OffTopic:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The agent ended its turn. `project` is the one its evidence names, `task_project` the one its calls name."""
+    """The agent ended its turn. `project` is the one its evidence names, `task_project` the one its calls name.
+
+    `talk` is what was said, if the agent only talks.
+    """
 
     how: Literal["waiting", "confirming", "answered", "completed", "gave_up"]
     project: str | None = None
     task_project: str | None = None
     hand_off: HandOff | None = None
+    talk: Talk | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +177,10 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Suggest:
-    """Offer next steps after a task of `agent`, the parked ones first."""
+    """Offer next steps after a task of `agent` that began with `opening`, the parked ones first."""
 
     agent: str
+    opening: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +194,7 @@ class Farewell:
 class Tell:
     """Confirm what became of a request or a task."""
 
-    what: Literal["kept", "dropped", "parked", "waits", "nothing_to_cancel", "too_many_parked"]
+    what: Literal["kept", "dropped", "parked", "waits", "they_wait", "nothing_to_cancel", "too_many_parked"]
     text: str = ""
 
 

@@ -18,7 +18,9 @@ __all__ = [
     "Request",
     "Return",
     "SessionState",
+    "SoFar",
     "Switch",
+    "Talk",
     "TaskState",
 ]
 
@@ -94,12 +96,27 @@ class Clarify(_Frozen):
 Question = Annotated[Switch | Return | Clarify, Field(discriminator="kind")]
 
 
+class Talk(_Frozen):
+    """The last exchange that opened no task: what the person said and what they were answered, both shortened."""
+
+    said: str
+    answered: str
+
+
+class SoFar(_Frozen):
+    """What the turn under way had said and completed when it was stored: how its answer begins after a crash."""
+
+    said: str = ""
+    completed: tuple[str, ...] = ()
+
+
 class SessionState(_Frozen):
     """`project` is the last worked on, `suggestions` the last offered, `done` what the last finished task hands on.
 
     `parked` are interrupted tasks, the one to return to first at the end. `waiting` are requests to be served once no
     task is active, the first one next. It stays here until its task has begun; no more than `MOST_WAITING` are put off.
-    `heard` is the number of the last turn whose message was taken up.
+    `talk` is small talk since the last task, so that an answer to it is understood. `heard` is the number of the last
+    turn whose message was taken up; `so_far` is there only while it is under way.
     """
 
     project: str | None = None
@@ -108,8 +125,10 @@ class SessionState(_Frozen):
     waiting: tuple[Request, ...] = ()
     question: Question | None = None
     done: HandOff | None = None
+    talk: Talk | None = None
     suggestions: tuple[str, ...] = ()
     heard: int = 0
+    so_far: SoFar | None = None
 
     @model_validator(mode="after")
     def _question_fits(self) -> Self:

@@ -4,19 +4,8 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
-from orchestrator_client.dialogue.usage import CallUsage, Purpose
-from orchestrator_client.models.protocol import (
-    AgentBrief,
-    Brief,
-    Capabilities,
-    Model,
-    ModelReply,
-    ModelRequest,
-    RouteBrief,
-    StreamEvent,
-    SummaryBrief,
-    TopicBrief,
-)
+from orchestrator_client.dialogue.usage import CallUsage
+from orchestrator_client.models.protocol import Capabilities, Model, ModelReply, ModelRequest, StreamEvent, purpose_of
 from orchestrator_client.models.tokens import request_tokens
 
 __all__ = ["MeteredModel"]
@@ -51,21 +40,9 @@ class MeteredModel:
                 if isinstance(event, ModelReply):
                     duration_ms = round((time.perf_counter() - started) * 1000, 1)
                     estimate = request_tokens(request)
-                    purpose = _purpose(request.brief)
+                    purpose = purpose_of(request.brief)
                     self._book(CallUsage(purpose, event.model, event.usage, estimate, duration_ms))
                 yield event
 
     async def aclose(self) -> None:
         """The model belongs to whoever opened it."""
-
-
-def _purpose(brief: Brief) -> Purpose:
-    match brief:
-        case RouteBrief():
-            return "route"
-        case TopicBrief():
-            return "topic"
-        case AgentBrief():
-            return "agent"
-        case SummaryBrief():
-            return "summary"

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from orchestrator_client.dialogue.messages import Message
-from orchestrator_client.dialogue.usage import NO_USAGE, Usage
+from orchestrator_client.dialogue.usage import NO_USAGE, Purpose, Usage
 
 __all__ = [
     "AgentBrief",
@@ -32,6 +32,7 @@ __all__ = [
     "ToolSpec",
     "TopicBrief",
     "Usage",
+    "purpose_of",
 ]
 
 StopReason = Literal["end_turn", "tool_use", "max_tokens", "stop_sequence", "refusal", "context_window", "pause"]
@@ -158,6 +159,19 @@ class SummaryBrief:
 
 
 Brief = RouteBrief | TopicBrief | AgentBrief | SummaryBrief
+
+
+def purpose_of(brief: Brief) -> Purpose:
+    """What a request is for."""
+    match brief:
+        case RouteBrief():
+            return "route"
+        case TopicBrief():
+            return "topic"
+        case AgentBrief():
+            return "agent"
+        case SummaryBrief():
+            return "summary"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,28 +9,25 @@ Every request must be the one its step expects, and every step must be asked for
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from orchestrator_client.dialogue.messages import Block, Message, TextBlock, ToolUseBlock
-from orchestrator_client.dialogue.usage import NO_USAGE
+from orchestrator_client.dialogue.usage import NO_USAGE, Purpose
 from orchestrator_client.models.protocol import (
     AgentBrief,
-    Brief,
     Capabilities,
     ModelReply,
     ModelRequest,
-    RouteBrief,
     StopReason,
     StreamEvent,
-    SummaryBrief,
     TextDelta,
     TopicBrief,
     Usage,
+    purpose_of,
 )
 from orchestrator_client.models.tokenless import Tokenless
 
 __all__ = [
-    "Expectation",
     "ScriptExhausted",
     "ScriptMismatch",
     "ScriptedModel",
@@ -41,8 +38,6 @@ __all__ = [
     "route",
     "topic",
 ]
-
-Expectation = Literal["route", "topic", "agent", "summary"]
 
 
 class ScriptExhausted(AssertionError):
@@ -62,7 +57,7 @@ class Step:
     `error` is raised after the chunks, instead of the reply.
     """
 
-    expect: Expectation | None = None
+    expect: Purpose | None = None
     agent: str | None = None
     contains: str | None = None
     chunks: tuple[str, ...] = ()
@@ -78,7 +73,7 @@ def reply(
     *,
     chunks: Sequence[str] = (),
     calls: Sequence[ToolUseBlock] = (),
-    expect: Expectation | None = None,
+    expect: Purpose | None = None,
     agent: str | None = None,
     contains: str | None = None,
     stop_reason: StopReason | None = None,
@@ -130,7 +125,7 @@ def fail(
     error: Exception,
     *,
     chunks: Sequence[str] = (),
-    expect: Expectation | None = None,
+    expect: Purpose | None = None,
     agent: str | None = None,
     contains: str | None = None,
 ) -> Step:
@@ -197,7 +192,7 @@ class ScriptedModel(Tokenless):
 
     def _step(self, number: int, request: ModelRequest) -> Step:
         if number > len(self._steps):
-            asked = f"{_kind(request.brief)} request: {_last_user_text(request)!r}"
+            asked = f"{purpose_of(request.brief)} request: {_last_user_text(request)!r}"
             raise self._failed(ScriptExhausted(f"The script has {len(self._steps)} steps. Unexpected {asked}."))
         step = self._steps[number - 1]
         if mismatch := _mismatch(step, request):
@@ -227,8 +222,8 @@ class ScriptedModel(Tokenless):
 
 def _mismatch(step: Step, request: ModelRequest) -> str | None:
     brief = request.brief
-    if step.expect not in {None, _kind(brief)}:
-        return f"expected a request of kind {step.expect!r}, got {_kind(brief)!r}"
+    if step.expect not in {None, purpose_of(brief)}:
+        return f"expected a request of kind {step.expect!r}, got {purpose_of(brief)!r}"
     agent = brief.agent if isinstance(brief, AgentBrief) else None
     if step.agent not in {None, agent}:
         return f"expected agent {step.agent!r}, got {agent!r}"
@@ -236,18 +231,6 @@ def _mismatch(step: Step, request: ModelRequest) -> str | None:
     if step.contains is not None and step.contains not in text:
         return f"expected {step.contains!r} in the last user text, got {text!r}"
     return None
-
-
-def _kind(brief: Brief) -> Expectation:
-    match brief:
-        case RouteBrief():
-            return "route"
-        case TopicBrief():
-            return "topic"
-        case AgentBrief():
-            return "agent"
-        case SummaryBrief():
-            return "summary"
 
 
 def _last_user_text(request: ModelRequest) -> str:

@@ -34,7 +34,9 @@ def show_tasks(state: SessionState, title: Callable[[str], str], console: Consol
 def show_context(request: ModelRequest | None, counted: int | None, console: Console) -> None:
     """Exactly what the agent sees, part by part. `counted` is the server's own count of its tokens, if it has one."""
     if request is None:
-        console.print("No task is active, so no agent sees anything. The router sees only your message.")
+        console.print(
+            "No task is active, so no agent sees anything. The router sees your message, the project and what waits."
+        )
         return
     _heading(console, "system prompt", text_tokens(request.system))
     _body(console, request.system)
@@ -58,9 +60,13 @@ def show_cost(
     table = Table("", "calls", "input", "from cache", "output", "dollars", box=None, pad_edge=False)
     last = max(call.turn for call in calls)
     _row(table, "last turn", [call for call in calls if call.turn == last], prices)
-    for task_id in dict.fromkeys(call.task_id for call in calls):
+    for task_id, opening in openings.items():
         of_task = [call for call in calls if call.task_id == task_id]
-        _row(table, f"task {quoted(openings.get(task_id, task_id))}", of_task, prices)
+        if of_task:
+            _row(table, f"task {quoted(opening)}", of_task, prices)
+    between = [call for call in calls if call.task_id not in openings]
+    if between:
+        _row(table, "between tasks", between, prices)
     for purpose in dict.fromkeys(call.call.purpose for call in calls):
         _row(table, f"for {purpose}", [call for call in calls if call.call.purpose == purpose], prices)
     _row(table, "session", calls, prices)

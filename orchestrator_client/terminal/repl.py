@@ -27,6 +27,9 @@ _PROMPT = "you> "
 _STEERING = frozenset({BACK, CANCEL, SWITCH})
 """Commands that steer the conversation are messages: the orchestrator follows them, in order, and stores them."""
 
+_LEAVING = frozenset({"quit", "exit"})
+"""Said during a task, these give up the task."""
+
 COMMANDS = {
     "/help": "show this list",
     "/project [CODE]": "show or set the project; - forgets it",
@@ -77,7 +80,7 @@ class Chat:
         """Answer line after line until `/quit` or the end of input."""
         async for line in lines:
             text = line.strip()
-            if text in {"/quit", "/exit"}:
+            if text in {"/quit", "/exit"} or (text.casefold() in _LEAVING and not await self._has_task()):
                 return
             if text.startswith("/") and text.partition(" ")[0] not in _STEERING:
                 await self._command(text)
@@ -142,10 +145,10 @@ class Chat:
 
     async def _show_status(self, _rest: str) -> None:
         state = await self._store.state(self.session_id)
-        task = f"{state.task.agent}: {state.task.opening_message}" if state.task else "none"
-        self._console.print(
-            f"Session {harmless(self.session_id)}\nProject: {harmless(state.project or 'none')}\nTask: {harmless(task)}"
-        )
+        task, title = state.task, self._orchestrator.title_of
+        doing = f"{title(task.agent)}: {task.opening_message}" if task else "none"
+        lines = (f"Session {self.session_id}", f"Project: {state.project or 'none'}", f"Task: {doing}")
+        self._console.print(harmless("\n".join(lines)))
 
     async def _tasks(self, _rest: str) -> None:
         show_tasks(await self._store.state(self.session_id), self._orchestrator.title_of, self._console)

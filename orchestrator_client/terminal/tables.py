@@ -7,6 +7,7 @@ from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.table import Table
 
+from orchestrator_client.dialogue.completion import without_marker
 from orchestrator_client.dialogue.json_values import objects_in
 from orchestrator_client.terminal.plain import harmless
 
@@ -83,4 +84,4 @@ def _is_plain(value: object) -> bool:
 def _text(value: object) -> str:
     if value is None:
         return ""
-    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
+    return ("yes" if value else "no") if isinstance(value, bool) else without_marker(str(value))

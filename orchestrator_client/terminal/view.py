@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from orchestrator_client.dialogue.suggestions import BACK
 from orchestrator_client.events import (
     AgentChosen,
     Note,
@@ -65,9 +66,10 @@ class TurnView:
         self._break()
         if turn.repeated:
             self._console.print(plain(turn.reply), highlight=False, markup=False)
-        if turn.suggestions:
+        suggestions = [text for text in turn.suggestions if not (turn.choices and text.startswith(BACK))]
+        if suggestions:  # the way back is not offered twice
             self._console.print("[dim]Next you could say:[/dim]")
-            for suggestion in turn.suggestions:
+            for suggestion in suggestions:
                 self._console.print(f"[dim]  · {harmless(suggestion)}[/dim]")
 
     def abort(self) -> None:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from orchestrator_client.dialogue.choices import place_in
 from orchestrator_client.dialogue.confirmation import YES
 from orchestrator_client.dialogue.json_values import as_object, is_object
 from orchestrator_client.models.guided.form import Field, Option
 from orchestrator_client.models.guided.times import Here, day_from, moment_from
 
 __all__ = [
+    "LEFT_OUT",
     "MOST_SHOWN",
     "NO",
     "SKIP",
@@ -27,12 +29,14 @@ __all__ = [
 ]
 
 NO = frozenset({"n", "no", "nope", "false"})
-SKIP = frozenset({"-", "skip", "none"})
+LEFT_OUT = "-"
+SKIP = frozenset({LEFT_OUT, "skip", "none"})
 
 MOST_SHOWN = 40
 """Options listed in a question; the others are found by name."""
 
 _MOST_NAMED = 5
+_LONGEST_NUMBER = 9
 _NOWHERE = Here()
 _READERS = {"date": day_from, "date-time": moment_from}
 _WHOLE = re.compile(r"[+-]?\d+")
@@ -88,7 +92,8 @@ def read_choice(options: Sequence[Option], text: str) -> Any | Problem:  # noqa:
         if asked == folded(str(option.value)) or (figure is not None and figure == _figure(str(option.value))):
             return option.value
     if text.isdecimal() and are_numbered(options):
-        return options[int(text) - 1].value if 1 <= int(text) <= min(len(options), MOST_SHOWN) else _no_number(text)
+        place = place_in(text, min(len(options), MOST_SHOWN))
+        return options[place - 1].value if place else _no_number(text)
     exact = [option for option in options if option.label and asked == folded(option.label)]
     found = exact or [o for o in options if asked and asked in folded(f"{o.value} {o.label}") and figure is None]
     if len(found) == 1:
@@ -97,7 +102,7 @@ def read_choice(options: Sequence[Option], text: str) -> Any | Problem:  # noqa:
         return Problem(f"{_quoted(text)} fits several: {_listed(found)}. Which one?")
     names = {str(option.value): option for option in options} | {o.label: o for o in options if o.label}
     close = {str(names[name].value): names[name] for name in get_close_matches(text[:80], names, n=3, cutoff=0.5)}
-    hint = f" Did you mean {_listed(close.values())}?" if close else " ? shows the list again."
+    hint = f" Did you mean {_listed(close.values())}?" if close else ""
     return Problem(f"{_quoted(text)} is not in the list.{hint}")
 
 
@@ -194,7 +199,7 @@ def _json(schema: dict[str, Any], text: str) -> Any | Problem:  # noqa: ANN401 -
 
 
 def _no_number(text: str) -> Problem:
-    return Problem(f"There is no number {text}.")
+    return Problem(f"There is no number {text if len(text) <= _LONGEST_NUMBER else 'so high'}.")
 
 
 def _quoted(text: str) -> str:

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator_client.context.task_context import filled_in
+from orchestrator_client.dialogue.choices import place_in
 from orchestrator_client.dialogue.confirmation import CONFIRMATION, YES
 from orchestrator_client.dialogue.json_values import as_list, as_object
 from orchestrator_client.dialogue.messages import ToolResultBlock
 from orchestrator_client.models.guided.answers import (
+    LEFT_OUT,
     NO,
     SKIP,
     Problem,
@@ -30,7 +32,7 @@ from orchestrator_client.models.guided.objections import kept_with, objection
 from orchestrator_client.models.guided.schema import simplified
 from orchestrator_client.models.guided.similarity import rank
 from orchestrator_client.models.guided.times import Here
-from orchestrator_client.models.guided.wording import finished, lines_of, question, summary
+from orchestrator_client.models.guided.wording import finished, first_sentence, lines_of, question, summary
 from orchestrator_client.models.protocol import AgentBrief, Goal, ToolSpec
 
 __all__ = ["Call", "Done", "Interview", "Say", "Step"]
@@ -158,7 +160,7 @@ class Interview:
             return self._more_or_not(form, field, word(text))
         kept = kept_with(form, self._schema(form), field.path, text)
         if isinstance(kept, Problem):
-            return Say(form, kept.text)
+            return self._ask_again(form, field, kept)
         if kept is not None:
             return self._proceed(form.but(values=kept, offered=(), asking=None, looked_up=None))
         default = same_as_before(form, field)
@@ -166,12 +168,19 @@ class Interview:
             value = default
         elif word(text) in {*SKIP, ""} and not field.required:
             return self._proceed(form.but(skipped=(*form.skipped, field.path), asking=None, looked_up=None))
+        elif text.strip() == LEFT_OUT:
+            value = Problem("This needs an answer; it cannot be left out.")
         else:
             here = Here(self._brief.now, form.time_zone)
             value = read_answer(field, self._options(form, field), text, partial=form.partial, here=here)
         if isinstance(value, Problem):
-            return Say(form, f"{value.text} (? shows the question again)")
+            return self._ask_again(form, field, value)
         return self._proceed(self._filled(form, field, value).but(asking=None, looked_up=None))
+
+    def _ask_again(self, form: Form, field: Field, problem: Problem) -> Say:
+        """Why the answer cannot be used, and the question, so that it stands in what was last said."""
+        options, default = self._options(form, field), same_as_before(form, field)
+        return Say(form, question(form.but(problem=problem.text), field, options, default, again=True))
 
     def _filled(self, form: Form, field: Field, value: Any) -> Form:  # noqa: ANN401 - a value of any field
         """The form with this answer, without what hung on another, and with what comes along with it."""
@@ -185,7 +194,7 @@ class Interview:
             return self._another(form, path)
         if text in NO:
             return self._proceed(form.but(closed_lists=(*form.closed_lists, path), asking=None))
-        return Say(form, "Please answer yes or no.")
+        return self._ask_again(form, field, Problem("Please answer yes or no."))
 
     def _another(self, form: Form, path: str) -> Step:
         """Another item of a list."""
@@ -199,8 +208,9 @@ class Interview:
             return Say(form, summary(form, self._title(form)))
         if word(text) in YES:
             return self._check_or_call(form, confirmed=form.stage == "confirm")
-        if text.isdecimal() and 1 <= int(text) <= len(lines):
-            return self._reopen(form, lines[int(text) - 1][0], "")
+        place = place_in(text, len(lines))
+        if place is not None:
+            return self._reopen(form, lines[place - 1][0], "")
         if word(text) == "add" and form.closed_lists:
             path, *others = form.closed_lists
             return self._another(form.but(stage="fields", closed_lists=tuple(others)), path)
@@ -278,7 +288,7 @@ class Interview:
         return Say(form, "\n".join([form.problem or "What would you like to do?", *lines, "(number or name)"]))
 
     def _goal_options(self) -> list[Option]:
-        return [Option(value=goal, label=self._tools[goal].description.partition("\n")[0]) for goal in self._goals]
+        return [Option(value=goal, label=first_sentence(self._tools[goal].description)) for goal in self._goals]
 
     def _goal(self, form: Form) -> Goal:
         return self._goals[form.goal or ""]

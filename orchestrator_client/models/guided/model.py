@@ -14,6 +14,7 @@ from orchestrator_client.models.guided.interview import Call, Done, Interview, S
 from orchestrator_client.models.guided.ranking import ranked
 from orchestrator_client.models.guided.similarity import rank
 from orchestrator_client.models.guided.topic import topic_of
+from orchestrator_client.models.guided.vagueness import concerns_the_plant
 from orchestrator_client.models.protocol import (
     AgentBrief,
     ModelReply,
@@ -32,6 +33,9 @@ __all__ = ["GuidedModel"]
 _PROVIDER = "guided"
 _MOST_SHOWN = 3
 _SURE_ENOUGH = 0.5
+_UNSURE = 0.4
+_WORTH_ASKING = 0.02
+"""The share of the likeliest specialist from which a vague request is worth a question."""
 
 
 class GuidedModel(Tokenless):
@@ -58,9 +62,13 @@ class GuidedModel(Tokenless):
 
 
 def _routed(brief: RouteBrief, tool: str) -> Message:
-    best = ranked(brief.message, brief.options, brief.fallback)[0]
-    reason = "unsure" if best.score < _SURE_ENOUGH else "the wording of the message"
-    answer = {"agent": best.label, "confidence": round(best.score, 2), "reason": reason}
+    best, *others = ranked(brief.message, brief.options, brief.fallback)
+    confidence = best.score
+    if best.label == brief.fallback and others and others[0].score >= _WORTH_ASKING:
+        vague = concerns_the_plant(brief.message, brief.options, brief.fallback)
+        confidence = min(confidence, _UNSURE) if vague else confidence
+    reason = "unsure" if confidence < _SURE_ENOUGH else "the wording of the message"
+    answer = {"agent": best.label, "confidence": round(confidence, 2), "reason": reason}
     return Message(role="assistant", blocks=(ToolUseBlock(id="guided_route", name=tool, input=answer),))
 
 

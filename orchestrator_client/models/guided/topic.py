@@ -58,11 +58,12 @@ class Topic:
 
 
 def topic_of(brief: TopicBrief) -> Topic:
-    """A switch needs all of it: the form of a request, no likely answer, and an agent that is very sure."""
+    """A switch needs all of it: the form of a request or report, no likely answer, and an agent that is very sure."""
     text = _bare(brief.message)
     asked = _last_question(brief)
     is_question = text.endswith("?") or bool(_QUESTION.match(text))
-    if not is_question and not _ORDER.match(text):
+    is_request = is_question or _ORDER.match(text) is not None
+    if not is_request and not _may_report(text, asked):
         return _same(brief, "no request")
     if _may_answer(text, asked, is_question=is_question):
         return _same(brief, "may answer the question just asked")
@@ -70,7 +71,7 @@ def topic_of(brief: TopicBrief) -> Topic:
     if best.label in {brief.agent, brief.fallback} or best.score < _SURE:
         return _same(brief, "no other agent is clearly meant")
     option = next(option for option in brief.options if option.key == best.label)
-    if not _is_like_an_example(text, option, 1 if best.score >= _VERY_SURE else _SHARED_WORDS):
+    if not _is_like_an_example(text, option, 1 if is_request and best.score >= _VERY_SURE else _SHARED_WORDS):
         return _same(brief, "unlike every example of another agent")
     return Topic(switch=True, agent=best.label, confidence=round(best.score, 2), reason="a request for another agent")
 
@@ -95,6 +96,14 @@ def _may_answer(text: str, asked: str, *, is_question: bool) -> bool:
     if is_question:
         return bool(_stems(text) & _stems(asked.partition("\n")[0])) or (_is_open(asked) and not text.endswith("?"))
     return _is_open(asked) and not _TO_ASSISTANT.match(text)
+
+
+def _may_report(text: str, asked: str) -> bool:
+    """Whether a statement may tell of something else: `coolant leak at MC-103`, where a number or a date was asked for.
+
+    Where any words are an answer it stays one, and so does what speaks of the choices.
+    """
+    return not _is_open(asked) and not _stems(text) & _stems(asked)
 
 
 def _is_open(asked: str) -> bool:

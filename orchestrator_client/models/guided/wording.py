@@ -8,7 +8,7 @@ from orchestrator_client.dialogue.json_values import as_object, is_list, is_obje
 from orchestrator_client.models.guided.answers import MOST_SHOWN, are_numbered, bound
 from orchestrator_client.models.guided.form import Field, Form, Option, pattern_of, value_at
 
-__all__ = ["finished", "label_of", "lines_of", "noted", "question", "summary"]
+__all__ = ["finished", "first_sentence", "label_of", "lines_of", "noted", "question", "summary"]
 
 _ENVELOPE = frozenset(
     ("total", "next_cursor", "as_of", "source", "dry_run", "replayed", "verification", "warnings", "audit_id", "record")
@@ -20,6 +20,10 @@ _UNITS = {"pct": "%"}
 _SHORT_NAMES = re.compile(r"^(mtbf|mttr|pm|kpis)\b", re.IGNORECASE)
 _PLURAL = re.compile(r"s\b")
 _ITEM = re.compile(r"(\w+)\[(\d+)\]\.?")
+_SENTENCE_END = re.compile(r"(?<=\.)\s")
+_LONGEST_LABEL = 120
+_MOST_REPEATED = 8
+"""Options that are listed again after an answer that was none of them."""
 
 
 def label_of(path: str) -> str:
@@ -33,8 +37,15 @@ def label_of(path: str) -> str:
     return " · ".join(words)
 
 
-def question(form: Form, field: Field, options: Sequence[Option], default: Any) -> str:  # noqa: ANN401 - a value of any field
-    """The question for one field, with its choices and how to answer."""
+def question(
+    form: Form,
+    field: Field,
+    options: Sequence[Option],
+    default: Any,  # noqa: ANN401 - a value of any field
+    *,
+    again: bool = False,
+) -> str:
+    """The question for one field, with its choices and how to answer. `again`: it was shown just before, with them."""
     if field.more:
         item = _one_of(field.name).lower()
         first = not value_at(form.values, field.path.removesuffix("[]"))
@@ -43,8 +54,9 @@ def question(form: Form, field: Field, options: Sequence[Option], default: Any) 
     if options and _EXAMPLE.match(description):
         description = ""
     head = f"{label_of(field.path)}: {description}" if description else label_of(field.path)
-    lines = [head, *_option_lines(options)]
-    ways = [*_ways(field, options, form.time_zone)]
+    shortened = again and len(options) > _MOST_REPEATED
+    lines = [head, *(() if shortened else _option_lines(options))]
+    ways = [*_ways(field, options, form.time_zone), *(["? shows the list"] if shortened else [])]
     if default is not None:
         ways.append(f"Enter for {said(default)}")
     if not field.required:
@@ -55,6 +67,12 @@ def question(form: Form, field: Field, options: Sequence[Option], default: Any) 
     if ways:
         lines.append(f"({'; '.join(ways)})")
     return _with_problem(form, "\n".join(lines))
+
+
+def first_sentence(text: str) -> str:
+    """What a tool is for, in one line."""
+    sentence = _SENTENCE_END.split(" ".join(text.split()), maxsplit=1)[0]
+    return sentence if len(sentence) <= _LONGEST_LABEL else f"{sentence[:_LONGEST_LABEL]}…"
 
 
 def summary(form: Form, title: str) -> str:

@@ -102,7 +102,7 @@ def test_finish_first_keeps_the_request_and_asks_the_open_question_again(answer:
 def test_a_kept_request_is_served_when_the_task_ends_and_leaves_the_queue_when_its_task_begins() -> None:
     kept = WORKING.but(waiting=(REQUEST,))
     ended, effects = transition(kept, Ended("completed", hand_off=DONE))
-    assert effects == (Suggest("quality_planning"), Serve())
+    assert effects == (Suggest("quality_planning", PLAN.opening_message), Serve())
     assert (ended.task, ended.waiting, ended.done) == (None, (REQUEST,), DONE)
     opened, _ = transition(ended, Routed("issue_tracking", "t2", REQUEST.text))
     assert opened.task is not None
@@ -147,7 +147,7 @@ def test_after_the_other_task_the_way_back_is_offered() -> None:
     state = SessionState(task=LEAK, parked=(PLAN,))
     asked, effects = transition(state, Ended("completed"))
     assert (asked.question, asked.mode) == (Return(), "awaiting_choice")
-    assert effects == (Suggest("issue_tracking"), Ask())
+    assert effects == (Suggest("issue_tracking", LEAK.opening_message), Ask())
     back, effects = transition(asked, said("yes"))
     assert (back.task, back.parked, effects) == (PLAN, (), (Reask(),))
 
@@ -178,6 +178,38 @@ def test_of_several_parked_tasks_the_named_one_comes_back() -> None:
     assert transition(asked, said("Go back to: Create a quality plan"))[0].task == PLAN
     dropped, told = transition(asked, said("cancel all of them"))
     assert (dropped.parked, told) == ((), (Farewell(LEAK), Farewell(PLAN)))
+
+
+def test_a_way_back_that_names_a_task_leads_to_that_task_and_nowhere_else() -> None:
+    state = SessionState(parked=(PLAN, LEAK))
+    assert transition(state, said("go back to the quality plan"))[0].task == PLAN
+    assert transition(state, said("go back"))[0].task == LEAK
+    asked, effects = transition(state, said("go back to the washer"))
+    assert (asked.question, asked.parked, effects) == (Return(), (PLAN, LEAK), (Ask(),))
+    assert transition(state.but(parked=(PLAN,)), said("go back to the washer"))[0].task == PLAN
+
+
+@pytest.mark.parametrize("answer", ["9", "?", "...", "-"])
+def test_a_sign_or_a_number_that_is_not_offered_is_asked_again_and_never_taken_for_a_request(answer: str) -> None:
+    options = (Candidate(agent="issue_tracking", title="Issues"),)
+    clarify = SessionState(question=Clarify(request=REQUEST, options=options))
+    for asked in (clarify, SessionState(parked=(PLAN,), question=Return())):
+        after, effects = transition(asked, said(answer))
+        assert (after.question, effects) == (asked.question, (Ask(again=True),))
+
+
+def test_giving_up_on_several_tasks_at_once_is_asked_back() -> None:
+    asked = SessionState(parked=(PLAN, LEAK), question=Return())
+    after, effects = transition(asked, said("cancel"))
+    assert (after.parked, effects) == ((PLAN, LEAK), (Ask(again=True),))
+    after, effects = transition(asked, said("not now"))
+    assert (after.parked, effects) == ((PLAN, LEAK), (Tell("they_wait"),))
+
+
+def test_a_request_that_was_not_meant_is_dropped_and_the_task_goes_on() -> None:
+    after, effects = transition(ASKED, said("never mind"))
+    assert (after.task, after.question, after.waiting) == (PLAN, None, ())
+    assert effects == (Tell("dropped", REQUEST.text), Reask())
 
 
 def test_an_unsure_router_leads_to_a_question_whose_answer_serves_the_request() -> None:
@@ -218,7 +250,7 @@ def test_a_demand_is_a_mode_of_its_own_until_it_is_answered() -> None:
 def test_a_task_remembers_the_project_of_its_calls_and_what_was_shown_for_it() -> None:
     after, _ = transition(WORKING, Ended("waiting", task_project="BETA"))
     assert after.task is not None
-    assert (after.task.project, after.task.context_of, after.project) == ("BETA", None, "ALPHA")
+    assert (after.task.project, after.task.context_of, after.project) == ("BETA", None, "BETA")
     shown, _ = transition(after, ContextLoaded("BETA"))
     assert shown.task is not None
     assert shown.task.context_of == "BETA"
@@ -226,7 +258,8 @@ def test_a_task_remembers_the_project_of_its_calls_and_what_was_shown_for_it() -
 
 def test_an_ended_task_hands_control_back_and_its_project_stays() -> None:
     after, effects = transition(WORKING, Ended("completed", project="BETA", hand_off=DONE))
-    assert (after.mode, after.project, after.done, effects) == ("orchestrator", "BETA", DONE, (Suggest(PLAN.agent),))
+    assert (after.mode, after.project, after.done) == ("orchestrator", "BETA", DONE)
+    assert effects == (Suggest(PLAN.agent, PLAN.opening_message),)
     gave_up, effects = transition(WORKING, Ended("gave_up"))
     assert (gave_up.mode, effects) == ("orchestrator", ())
     assert transition(after, Suggested(("a",)))[0].suggestions == ("a",)

@@ -17,6 +17,11 @@ def test_at_most_three_are_offered_and_none_twice() -> None:
     assert suggest(texts, {"a": "X", "b": "X"}) == ("Plan X", "Two", "Three")
 
 
+def test_what_was_just_done_is_not_offered_again() -> None:
+    texts = ["Show the issues of {project}", "List the projects"]
+    assert suggest(texts, {"project": "ALPHA"}, said=" show the issues of Alpha\n") == ("List the projects",)
+
+
 @pytest.mark.parametrize("value", ["{project}", "{0}", "{", "100 %"])
 def test_a_fact_is_never_read_as_a_template(value: str) -> None:
     assert suggest(["Show {title}"], {"title": value}) == (f"Show {value}",)

@@ -56,6 +56,11 @@ async def test_quit_ends_the_chat_and_nothing_after_it_is_read(tmp_path: Path) -
     assert await said(tmp_path, [], "/exit", "Hi") == ""
 
 
+async def test_between_tasks_a_bare_quit_or_exit_leaves_too(tmp_path: Path) -> None:
+    assert await said(tmp_path, [], "Quit", "Hi") == ""
+    assert await said(tmp_path, [], "exit", "Hi") == ""
+
+
 async def test_an_empty_line_is_no_message_unless_a_task_is_open(tmp_path: Path) -> None:
     assert await said(tmp_path, [], "", "   ") == ""
     async with chat(tmp_path, []) as (talk, at):
@@ -94,7 +99,7 @@ async def test_status_shows_the_session_its_project_and_its_task(tmp_path: Path)
     assert printed(talk._console).splitlines() == [
         "Session s1",
         "Project: [ALPHA]",
-        "Task: issue_tracking: leak [31m[/red]",
+        "Task: Issue tracking: leak [31m[/red]",
     ]
 
 

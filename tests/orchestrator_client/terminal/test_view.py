@@ -136,6 +136,14 @@ def test_nothing_that_is_shown_can_steer_the_terminal(event: TurnEvent) -> None:
     assert not {"\x1b", "\x07", "\x9b", "\r", "\x08"} & set(said)
 
 
+def test_the_way_back_is_not_offered_twice() -> None:
+    lines = ("Go back to: Log a leak", "List the projects")
+    assert "Go back to: Log a leak" in shown(end=turn(suggestions=lines))
+    asked = shown(end=turn(suggestions=lines, choices=("Go back to it", "Not now; it waits")))
+    assert asked.splitlines() == ["Next you could say:", "  · List the projects"]
+    assert shown(end=turn(suggestions=lines[:1], choices=("Go back to it",))) == ""
+
+
 @pytest.mark.parametrize("text", ["[/bold]", "[red]x[/red]", "ends with \\", "[link=x]"])
 def test_brackets_are_letters_and_no_markup(text: str) -> None:
     said = shown(TextPiece(text), Note(text), finished(text, ok=False, message=text), end=turn(suggestions=(text,)))

@@ -107,7 +107,7 @@ def test_a_typing_error_gets_a_suggestion() -> None:
     assert read_choice(MACHINES, "leek tester 2") == Problem(
         "'leek tester 2' is not in the list. Did you mean LT-131 (Leak tester 2)?"
     )
-    assert read_choice(MACHINES, "zzz") == Problem("'zzz' is not in the list. ? shows the list again.")
+    assert read_choice(MACHINES, "zzz") == Problem("'zzz' is not in the list.")
 
 
 def test_a_long_wrong_answer_is_not_echoed_whole() -> None:

@@ -1,5 +1,5 @@
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -189,12 +189,47 @@ def test_a_question_says_what_the_field_is_and_how_to_answer() -> None:
     assert talk.say("1", "fixed") == "Row 1 · Sample size\n(a number from 1 to 100)"
 
 
-def test_a_wrong_answer_is_explained_at_once_and_the_question_can_be_shown_again() -> None:
+def test_a_wrong_answer_is_explained_at_once_and_the_question_is_asked_again() -> None:
     talk = Talk()
     question = talk.said
-    assert talk.say("Delta") == "'Delta' is not in the list. ? shows the list again. (? shows the question again)"
+    assert talk.say("Delta") == f"'Delta' is not in the list.\n{question[:-1]}; /cancel gives it up)"
     assert talk.say("?") == question
     assert talk.asking == "project"
+
+
+def test_a_dash_is_no_value_of_a_required_field() -> None:
+    talk = Talk()
+    talk.say("1")
+    assert talk.say("-").startswith("This needs an answer; it cannot be left out.\nTitle: Title")
+    assert talk.asking == "title"
+
+
+def test_a_long_list_is_not_shown_again_after_a_wrong_answer_unless_asked_for() -> None:
+    many = [{"id": f"P-{number}", "name": f"Pilot {number}"} for number in range(9)]
+    talk = Talk(server={"list_projects": found(*many), "get_specs": found(), "create_plan": stored})
+    question = talk.said
+    assert talk.say("zzz").splitlines() == [
+        "'zzz' is not in the list.",
+        "Project: Project code",
+        "(number or name; ? shows the list; /cancel gives it up)",
+    ]
+    assert talk.say("?") == question
+
+
+@pytest.mark.parametrize("number", ["41", "9" * 5_000])
+def test_a_number_of_any_length_is_no_more_than_a_wrong_answer(number: str) -> None:
+    talk = Talk()
+    assert talk.say(number).startswith("There is no number")
+    assert len(talk.said) < 200
+    talk.say("1", "FC57", "production", "-", "fixed", "5", "hourly", "no")
+    assert "no answer here" in talk.say(number)
+
+
+def test_a_goal_is_offered_by_the_first_sentence_of_its_tool() -> None:
+    described = replace(TOOLS[0], description="Create a\nquality plan. Never\nmake up a row.")
+    long = replace(TOOLS[1], description="Find " + "x" * 200)
+    talk = Talk("quality", goals=(PLAN_GOAL, LIST_GOAL), tools=(described, long, *TOOLS[2:]))
+    assert talk.said.splitlines()[1:3] == ["  1  Create a quality plan.", f"  2  Find {'x' * 115}…"]
 
 
 def test_an_optional_field_can_be_left_out() -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator_client.agents.registry import FALLBACK_AGENT, load_agents
+from orchestrator_client.agents.registry import FALLBACK_AGENT, Agent, load_agents
 from orchestrator_client.models.guided.ranking import ranked
+from orchestrator_client.models.guided.similarity import rank
 from orchestrator_client.models.protocol import RouteOption
 
 FIXTURES = Path(__file__).parents[4] / "fixtures"
@@ -54,6 +55,17 @@ def came_out(labelled: Sequence[tuple[str, str]], options: Sequence[RouteOption]
         else:
             outcome["asked" if agent == FALLBACK_AGENT else "wrong"] += 1
     return outcome
+
+
+@pytest.mark.parametrize("agent", list(load_agents().agents.values()), ids=lambda agent: agent.key)
+def test_every_follow_up_that_is_offered_leads_to_one_agent_and_one_goal(agent: Agent) -> None:
+    facts = {"project": "ALPHA", "machine_id": "LT-131", "id": "SOP-A-070"}
+    for text in (follow_up.format_map(facts) for follow_up in agent.follow_ups):
+        key, share = best(text)
+        goals = {goal.tool: [goal.tool.replace("_", " "), *goal.examples] for goal in load_agents()[key].goals}
+        first, second, *_ = rank(text, goals)
+        assert share >= 0.85, text
+        assert first.score - second.score >= 0.08, f"{text}: {first.label} or {second.label}?"
 
 
 def test_nearly_every_message_goes_to_its_agent_or_is_asked_about() -> None:

@@ -83,6 +83,20 @@ ANSWERS = [
     ("Machine down since six, no work order yet", "sop_creation", TITLE),
     ("we found a crack in the fixture and stopped", "maintenance_scheduling", DESC),
     ("PM is overdue", "issue_tracking", TITLE),
+    ("coolant leak at the pump, operator hurt", "maintenance_scheduling", DESC),
+    ("Leak tester 2, the one that is down again", "maintenance_scheduling", MACH),
+    ("12 parts", "quality_planning", QTY),
+    ("all parts of the night shift", "quality_planning", QTY),
+    ("as soon as the conveyor works again", "quality_planning", WHEN),
+    ("we do not know yet", "maintenance_scheduling", WHEN),
+]
+REPORTS = [
+    ("Leak tester 2 is down again", QTY),
+    ("hyd hose leaking on MC-105", WHEN),
+    ("seal missing on 12 parts at OP50", WHEN),
+    ("somebody got hurt at the washer", WHEN),
+    ("somebody got hurt at the washer", MACH),
+    ("faulty sensor on the press", QTY),
 ]
 SWITCHES = [
     ("log an issue: coolant leak at MC-103", "quality_planning", REACT, "issue_tracking"),
@@ -158,6 +172,14 @@ def test_nearly_every_real_switch_is_seen_and_leads_to_the_right_agent() -> None
     assert len(seen) >= 46
     assert all(answer.agent == wanted for answer, wanted in seen)
     assert all(answer.confidence >= 0.85 for answer, _ in seen)
+
+
+@pytest.mark.parametrize(("message", "asked"), REPORTS)
+def test_a_report_of_trouble_is_no_answer_where_a_number_a_date_or_a_choice_is_asked_for(
+    message: str, asked: str
+) -> None:
+    answer = topic(message, "maintenance_scheduling", asked)
+    assert (answer.switch, answer.agent) == (True, "issue_tracking")
 
 
 @pytest.mark.parametrize(
