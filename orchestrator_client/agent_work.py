@@ -13,13 +13,14 @@ from orchestrator_client.agents.prompt import base_context, system_prompt
 from orchestrator_client.agents.registry import Agent, AgentRegistry
 from orchestrator_client.context.fencing import fenced
 from orchestrator_client.context.history import Policy, Summarizer, Windowing, turns_of
-from orchestrator_client.context.task_context import handed_over, load_task_context, references
+from orchestrator_client.context.task_context import handed_over, just_said, load_task_context, references
 from orchestrator_client.dialogue.completion import Evidence
 from orchestrator_client.dialogue.condensed import Condensed
 from orchestrator_client.dialogue.effects import Effects, effects_in
 from orchestrator_client.dialogue.json_values import as_object
 from orchestrator_client.dialogue.messages import Message, ToolUseBlock
 from orchestrator_client.dialogue.state import HandOff, SessionState
+from orchestrator_client.dialogue.usage import NO_USAGE, Usage
 from orchestrator_client.errors import ToolCallError
 from orchestrator_client.models.protocol import AgentBrief, Model, ModelRequest, ToolSpec
 from orchestrator_client.sessions.store import SessionStore
@@ -30,7 +31,7 @@ from orchestrator_client.turn import Way
 
 Fit = Callable[[ModelRequest], Awaitable[ModelRequest]]
 
-__all__ = ["AgentWork", "facts_of", "hand_off_of", "project_of"]
+__all__ = ["AgentWork", "facts_of", "hand_off_of", "last_said", "project_of"]
 
 _UNKNOWN_WINDOW_TOKENS = 32_000
 """Taken for a model that does not say how much it takes: what small local models have today."""
@@ -65,17 +66,47 @@ class AgentWork:
         """Whether the connected server has any of the agent's goal tools."""
         return bool(agent.goals_on(tool.name for tool in await self._connection.list_tools()))
 
-    async def history(self, session_id: str, task_id: str) -> list[Message]:
-        return [entry.message for entry in await self._store.log(session_id, task_id=task_id)]
+    async def history(self, way: Way, task_id: str | None = None) -> Sequence[Message]:
+        """The messages of a task, by default the one under way; the log is read once a turn."""
+        wanted = task_id or way.task_id
+        if wanted not in way.histories:
+            way.histories[wanted] = await self._logged(way.session_id, wanted)
+        return tuple(way.histories[wanted])
+
+    async def keep(self, way: Way, messages: Sequence[Message] = (), *, moves: bool = False) -> None:
+        """Store messages of the task under way, and the model calls answered so far; if it `moves`, the state too."""
+        task_id = way.task_id
+        calls = way.calls[way.booked :]
+        state = way.state.but(so_far=way.so_far()) if moves else None
+        await self._store.step(way.turn, task_id=task_id, messages=messages, state=state, usage=calls)
+        way.booked += len(calls)
+        if task_id in way.histories:
+            way.histories[task_id] += messages
+        if moves:
+            way.stored = way.state
+
+    async def spent_before(self, way: Way) -> Usage:
+        """What a turn that is finished after a crash had used before it."""
+        booked = await self._store.usage(way.session_id)
+        return sum((entry.call.usage for entry in booked if entry.turn == way.turn.number), NO_USAGE)
 
     async def opening_context(self, agent: Agent, state: SessionState) -> str:
         """What a task starts with: day, project, what was finished before, the plant data its agent declares."""
         base = base_context(project=state.project, today=self._now().date().isoformat())
         handed = handed_over(state.done) if state.done and agent.kind == "task" else ""
-        blocks = await self.plant_data(agent, state.project)
-        return "\n\n".join(filter(None, (base, handed, blocks)))
+        before = just_said(state.talk) if state.talk else ""
+        blocks = await self._plant_data(agent, state.project)
+        return "\n\n".join(filter(None, (base, handed, before, blocks)))
 
-    async def plant_data(self, agent: Agent, project: str | None, *, late: bool = False) -> str:
+    async def late_context(self, agent: Agent, project: str) -> str:
+        """What a task is shown once its project is known, or is another one; empty if its agent declares nothing."""
+        blocks = await self._plant_data(agent, project, late=True)
+        return f"Project: {project}.\n\n{blocks}" if blocks else ""
+
+    async def _logged(self, session_id: str, task_id: str) -> list[Message]:
+        return [entry.message for entry in await self._store.log(session_id, task_id=task_id)]
+
+    async def _plant_data(self, agent: Agent, project: str | None, *, late: bool = False) -> str:
         """The blocks of the agent's declared needs; `late`: only those that had to wait for the project."""
 
         async def look_up(use: ToolUseBlock) -> ToolOutcome:
@@ -89,12 +120,12 @@ class AgentWork:
         offered = await self._connection.list_tools() if agent.allowed_tools else ()
 
         async def remember(message: Message) -> None:
-            await self._store.step(way.turn, task_id=task_id, messages=[message])
+            await self.keep(way, [message])
 
         task_id = way.task_id
         return AgentRun(
             agent=agent,
-            brief=self._brief(agent, way.state, offered, opening=way.turn.text),
+            brief=self._brief(agent, way.state, offered, opening=last_said(await self.history(way))),
             system=self._system(agent, offered),
             tools=_specs(agent, offered),
             repeatable=frozenset(tool.name for tool in offered if tool.read_only or tool.keyed),
@@ -108,17 +139,19 @@ class AgentWork:
         )
 
     async def sum_up(self, way: Way, task_id: str) -> None:
-        """Keep the summary of a finished task, if the policy wants one."""
-        history = await self.history(way.session_id, task_id)
-        summary = await self._windowing(way).sum_up(history, await self._store.condensed(way.session_id, task_id))
+        """Keep the summary of a finished task, if the policy wants one and no crash came after it."""
+        history = await self.history(way, task_id)
+        condensed, whole = await self._store.condensed(way.session_id, task_id), len(turns_of(history))
+        if condensed is not None and condensed.turns >= whole:
+            return
+        summary = await self._windowing(way).sum_up(history, condensed)
         if summary:
-            whole = len(turns_of(history))
             await self._store.keep_condensed(way.turn, task_id, Condensed(whole, summary, cleared_turns=whole))
 
     async def prompt(self, session_id: str, state: SessionState, agent: Agent, task_id: str) -> ModelRequest:
         """What the agent would see now, to the letter. Nothing is asked and nothing is condensed for it."""
         offered = await self._connection.list_tools() if agent.allowed_tools else ()
-        history = await self.history(session_id, task_id)
+        history = await self._logged(session_id, task_id)
         request = ModelRequest(
             brief=self._brief(agent, state, offered, opening=history[0].text if history else ""),
             system=self._system(agent, offered),
@@ -131,13 +164,13 @@ class AgentWork:
         seen = windowing.shown(request, condensed, window_tokens=window, scale=scale)
         return replace(seen, messages=fenced(seen.messages))
 
-    async def effects(self, session_id: str, task_id: str) -> Effects:
+    async def effects(self, way: Way, task_id: str) -> Effects:
         """What the writes of a task have stored, as far as its log tells."""
         try:
             read_only = {tool.name for tool in await self._connection.list_tools() if tool.read_only}
         except ToolCallError:
             read_only = None
-        return effects_in(await self.history(session_id, task_id), read_only=read_only)
+        return effects_in(await self.history(way, task_id), read_only=read_only)
 
     def _brief(
         self, agent: Agent, state: SessionState, offered: Iterable[ToolDescriptor], *, opening: str
@@ -182,6 +215,11 @@ class AgentWork:
             return fitted.request
 
         return fit
+
+
+def last_said(messages: Sequence[Message]) -> str:
+    """The person's last words; empty if there are none."""
+    return next((message.text for message in reversed(messages) if message.kind == "person"), "")
 
 
 def project_of(messages: Sequence[Message]) -> str | None:

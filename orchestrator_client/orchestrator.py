@@ -64,9 +64,7 @@ class Orchestrator:
             context_tokens=context_tokens,
             now=now,
         )
-        self._driver = TurnDriver(
-            routing_model=routing_model, agents=agents, work=self._work, store=store, server=connection
-        )
+        self._driver = TurnDriver(routing_model=routing_model, agents=agents, work=self._work, server=connection)
         self._locks: dict[str, anyio.Lock] = {}
 
     async def handle_message(
@@ -140,8 +138,9 @@ class Orchestrator:
             return
         if text.strip() == CANCEL:
             state = await self._store.state(session_id)
-            dropped = Turn(session_id, "Cancelled.", None, "cancelled", state.mode)
-            await self._store.finish_turn(unfinished, state=state, result=dropped.as_json())
+            said = f"{state.so_far.said}\n\nCancelled." if state.so_far and state.so_far.said else "Cancelled."
+            dropped = Turn(session_id, said, None, "cancelled", state.mode)
+            await self._store.finish_turn(unfinished, state=state.but(so_far=None), result=dropped.as_json())
             return
         tell(Note(f"Your earlier message was cut short; its answer comes first. You said: {unfinished.text}"))
         await self._carry_out(unfinished, tell)
@@ -179,5 +178,5 @@ class Orchestrator:
         except Exception:  # noqa: BLE001 - where a request enters: it is logged, and answered honestly
             _log.exception("turn crashed", session=turn.session_id)
             result = way.crashed()
-        await self._store.finish_turn(turn, state=way.state, result=result.as_json(), usage=way.calls)
+        await self._store.finish_turn(turn, state=way.state, result=result.as_json(), usage=way.calls[way.booked :])
         return result

@@ -25,7 +25,7 @@ __all__ = [
     "unfinished",
 ]
 
-PICK_ONE = "That is none of the answers. Please give its number."
+PICK_ONE = "That is none of the answers. Please give the number of one."
 CRASHED = "Something went wrong inside Shopfloor. Nothing was lost; send your message again. The log has the details."
 
 
@@ -39,6 +39,8 @@ def confirmed(tell: Tell) -> str:
             return f"Put aside: {quoted(tell.text)}. /back returns to it."
         case "waits":
             return "It waits. /tasks lists what is open, /back returns to it."
+        case "they_wait":
+            return "They wait. /tasks lists what is open, /back returns to the latest."
         case "nothing_to_cancel":
             return "There is no task to cancel."
         case "too_many_parked":
@@ -82,8 +84,8 @@ def unfinished(agent: Agent, reason: str, effects: Effects) -> str:
     return " ".join(filter(None, (*said, "Say it again, perhaps in smaller steps.")))
 
 
-def failed(error: ClientError, *, task_open: bool, kept: bool) -> str:
-    """`kept`: a request waits that could not be taken up."""
+def failed(error: ClientError, *, task_open: bool, heard: bool, kept: bool) -> str:
+    """`heard`: the message stands in the log already. `kept`: a request waits that could not be taken up."""
     match error:
         case ModelError():
             what = f"The language model could not be used: {error}"
@@ -92,5 +94,6 @@ def failed(error: ClientError, *, task_open: bool, kept: bool) -> str:
         case _:
             what = str(error)
     if task_open:
-        return f"{what} Your task is still open; send your message again to go on."
+        again = "say continue" if heard else "send your message again"
+        return f"{what} Your task is still open; {again} to go on."
     return f"{what} Your request is kept; say continue to try it again." if kept else f"{what} No task was begun."

@@ -7,7 +7,9 @@ import structlog
 
 from orchestrator_client import remarks
 from orchestrator_client.dialogue.choices import choices_of
-from orchestrator_client.dialogue.state import SessionState
+from orchestrator_client.dialogue.completion import without_marker
+from orchestrator_client.dialogue.messages import Message
+from orchestrator_client.dialogue.state import SessionState, SoFar
 from orchestrator_client.dialogue.usage import NO_USAGE, CallUsage, Usage
 from orchestrator_client.errors import ClientError
 from orchestrator_client.events import Listener, Note, TextPiece, TextWithdrawn, ToolFinished, TurnEvent
@@ -112,19 +114,28 @@ def guarded(listener: Listener | None) -> Listener:
 
 
 class Way:
-    """How far one turn has come: state, what was said, what it took. `stored` is the state a failure falls back to."""
+    """How far one turn has come: state, what was said, what it took.
+
+    `stored` is the state a failure falls back to. `histories` are the messages of the tasks it has to do with, as the
+    log has them; `booked` is how many of the model `calls` the store has. `before` and `spent` tell what was said and
+    used before a crash.
+    """
 
     def __init__(self, turn: StoredTurn, state: SessionState, recorder: Recorder) -> None:
         self.turn = turn
         self.session_id = turn.session_id
-        self.state = state
-        self.stored = state
+        self.before = state.so_far or SoFar()
+        self.state = state.but(so_far=None)
+        self.stored = self.state
         self.tell = recorder
         self.agent: str | None = None
         self.outcome: Outcome = "answered"
         self.completed: list[str] = []
         self.facts: dict[str, str] = {}
         self.calls: list[tuple[str, CallUsage]] = []
+        self.booked = 0
+        self.spent = NO_USAGE
+        self.histories = dict[str, list[Message]]()
 
     @property
     def task_id(self) -> str:
@@ -133,8 +144,11 @@ class Way:
 
     def say(self, text: str) -> None:
         """Something of the orchestrator's own; no tool call and no failing model takes it back."""
-        self.tell(Note(text))
+        self.tell(Note(without_marker(text)))
         self.tell.keep()
+
+    def so_far(self) -> SoFar:
+        return SoFar(said=self._reply(), completed=tuple(self.completed))
 
     def metered(self, model: Model) -> Model:
         """The model, its calls booked on this turn and on the task they are for."""
@@ -143,7 +157,7 @@ class Way:
     def result(self) -> Turn:
         return Turn(
             session_id=self.session_id,
-            reply="".join(self.tell.pieces).strip(),
+            reply=self._reply(),
             agent=self.agent,
             outcome=self.outcome,
             mode=self.state.mode,
@@ -151,14 +165,21 @@ class Way:
             choices=tuple(choice.label for choice in choices_of(self.state) if choice.label),
             completed=tuple(self.completed),
             tool_calls=tuple(self.tell.calls),
-            usage=sum((call.usage for _, call in self.calls), NO_USAGE),
+            usage=sum((call.usage for _, call in self.calls), self.spent),
         )
 
     def interrupted(self, error: ClientError) -> Turn:
         """Fall back to what is stored, and say so."""
         self.state = self.stored
         self.outcome, self.agent = "interrupted", self.state.task.agent if self.state.task else None
-        self.say(remarks.failed(error, task_open=self.state.task is not None, kept=bool(self.state.waiting)))
+        self.say(
+            remarks.failed(
+                error,
+                task_open=self.state.task is not None,
+                heard=self.state.heard == self.turn.number,
+                kept=bool(self.state.waiting),
+            )
+        )
         return self.result()
 
     def crashed(self) -> Turn:
@@ -166,3 +187,6 @@ class Way:
         self.outcome, self.agent = "interrupted", None
         self.say(remarks.CRASHED)
         return self.result()
+
+    def _reply(self) -> str:
+        return "".join(self.tell.pieces).strip()

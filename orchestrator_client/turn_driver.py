@@ -5,14 +5,16 @@ Every effect leads to at most one further event. What is stored is a state from 
 
 import uuid
 from collections import deque
+from collections.abc import Sequence
 from typing import assert_never
 
 import structlog
 
 from orchestrator_client import remarks
-from orchestrator_client.agent_work import AgentWork, facts_of, hand_off_of, project_of
+from orchestrator_client.agent_work import AgentWork, facts_of, hand_off_of, last_said, project_of
 from orchestrator_client.agents.loop import AgentTurn, GaveUp
 from orchestrator_client.agents.registry import FALLBACK_AGENT, Agent, AgentRegistry
+from orchestrator_client.context.task_context import talk_of
 from orchestrator_client.dialogue import choices, machine
 from orchestrator_client.dialogue.commands import WrongCommand, event_of
 from orchestrator_client.dialogue.completion import Verdict, without_marker
@@ -43,7 +45,6 @@ from orchestrator_client.events import AgentChosen, TaskCompleted, TextPiece
 from orchestrator_client.models.protocol import Model
 from orchestrator_client.routing.router import Router
 from orchestrator_client.routing.topic import TopicDetector
-from orchestrator_client.sessions.store import SessionStore
 from orchestrator_client.tools.connection import ToolConnection
 from orchestrator_client.turn import Way
 
@@ -61,13 +62,11 @@ class TurnDriver:
         routing_model: Model,
         agents: AgentRegistry,
         work: AgentWork,
-        store: SessionStore,
         server: ToolConnection,
     ) -> None:
         self._routing_model = routing_model
         self._agents = agents
         self._work = work
-        self._store = store
         self._server = server
         self._router = Router(agents.options, fallback=FALLBACK_AGENT)
         self._detector = TopicDetector(agents.options, fallback=FALLBACK_AGENT)
@@ -92,7 +91,7 @@ class TurnDriver:
         if way.state.heard == way.turn.number:
             return await self._after_a_crash(way)
         task = way.state.task
-        asked = _last_words(await self._work.history(way.session_id, task.id)) if task else ""
+        asked = _last_words(await self._work.history(way)) if task else ""
         try:
             return event_of(way.turn.text, way.state, turn=way.turn.number, asked=asked)
         except WrongCommand as wrong:
@@ -101,6 +100,10 @@ class TurnDriver:
 
     async def _after_a_crash(self, way: Way) -> Event | None:
         """The message was taken up already. The agent goes on from its log, or the waiting request is served."""
+        way.spent = await self._work.spent_before(way)
+        way.completed += way.before.completed
+        if way.before.said:
+            way.say(way.before.said)
         task = way.state.task
         if task is not None:
             return await self._known(way, task.agent) or await self._let_work(way, self._agents[task.agent])
@@ -121,8 +124,8 @@ class TurnDriver:
                 return await self._serve(way)
             case Reask():
                 return await self._reask(way)
-            case Suggest(agent):
-                return self._suggested(way, agent)
+            case Suggest(agent, opening):
+                return self._suggested(way, agent, opening)
             case Ask(again):
                 way.outcome = "choosing"
                 way.say("\n".join([*([remarks.PICK_ONE] if again else ()), choices.put(way.state, self._title)]))
@@ -137,7 +140,7 @@ class TurnDriver:
     async def _route(self, way: Way, text: str, asked: int) -> Event:
         parked = [task.opening_message for task in way.state.parked]
         model = way.metered(self._routing_model)
-        route = await self._router.route(model, text, project=way.state.project, parked=parked)
+        route = await self._router.route(model, text, project=way.state.project, parked=parked, talk=way.state.talk)
         if route.clear:
             return self._chosen(way, route.agent, text, reason=route.reason)
         options = tuple(Candidate(agent=key, title=self._title(key)) for key in route.candidates)
@@ -155,14 +158,13 @@ class TurnDriver:
             text,
             agent=task.agent,
             goal=task.opening_message,
-            recent=await self._work.history(way.session_id, task.id),
+            recent=await self._work.history(way),
         )
         return OnTopic(text) if topic.agent is None else OffTopic(text, topic.agent)
 
     async def _serve(self, way: Way) -> Event:
         """Take up the first waiting request. It is stored as waiting until its task has begun."""
-        await self._store.step(way.turn, task_id=way.task_id, messages=(), state=way.state)
-        way.stored = way.state
+        await self._work.keep(way, moves=True)
         request = way.state.waiting[0]
         way.say(remarks.now_serving(request.text))
         if request.agent is not None and request.agent in self._agents:
@@ -174,22 +176,22 @@ class TurnDriver:
         gone = await self._known(way, task.agent)
         if gone is not None:
             return gone
-        history = await self._work.history(way.session_id, task.id)
         way.say(remarks.back_at(task.opening_message, self._title(task.agent)))
-        words = _last_words(history)
+        words = _last_words(await self._work.history(way))
         if not words:  # it was interrupted before it could answer
+            await self._work.keep(way, moves=True)
             return await self._let_work(way, self._agents[task.agent])
         way.tell(TextPiece(words))
         way.agent, way.outcome = task.agent, "waiting"
         return None
 
-    def _suggested(self, way: Way, key: str) -> Event:
+    def _suggested(self, way: Way, key: str, opening: str) -> Event:
         parked = [task.opening_message for task in reversed(way.state.parked)]
-        return Suggested(suggest(self._agents[key].follow_ups, way.facts, parked))
+        return Suggested(suggest(self._agents[key].follow_ups, way.facts, parked, said=opening))
 
     async def _farewell(self, way: Way, task: TaskState) -> None:
         way.agent, way.outcome = task.agent, "cancelled"
-        way.say(remarks.cancelled(self._title(task.agent), await self._work.effects(way.session_id, task.id)))
+        way.say(remarks.cancelled(self._title(task.agent), await self._work.effects(way, task.id)))
 
     async def _known(self, way: Way, key: str) -> Event | None:
         """None, or the end of a task whose agent is not defined any more."""
@@ -208,33 +210,41 @@ class TurnDriver:
             way.say(remarks.cannot(agent, self._server.server_name))
             way.agent, way.outcome = agent.key, "gave_up"
             return Ended("gave_up")
-        if not effect.opens:
-            await self._prepare(way, agent)
-        messages = [user(effect.text)]
         if effect.opens:
-            messages.insert(0, context(await self._work.opening_context(agent, way.state)))
-        await self._store.step(way.turn, task_id=way.task_id, messages=messages, state=way.state)
-        way.stored = way.state
+            await self._open(way, agent, effect.text)
+        else:
+            await self._go_on(way, agent, effect.text)
         return await self._let_work(way, agent)
 
-    async def _prepare(self, way: Way, agent: Agent) -> None:
-        """Before the next message of a task: settle what a crash left, load what could not be loaded before."""
-        history = await self._work.history(way.session_id, way.task_id)
+    async def _open(self, way: Way, agent: Agent, text: str) -> None:
+        """Log the first message of a task, or of small talk, whose message is taken up only once it is answered."""
+        talk = agent.kind == "conversation"
+        if talk and last_said(await self._work.history(way)) == text:  # a crash came before its answer was told
+            return
+        messages = [context(await self._work.opening_context(agent, way.state)), user(text)]
+        await self._work.keep(way, messages, moves=not talk)
+
+    async def _go_on(self, way: Way, agent: Agent, text: str) -> None:
+        """Log the next message of a task, after settling what a crash left and loading what could not be loaded."""
+        history = list(await self._work.history(way))
         if history and history[-1].tool_uses:  # a turn was interrupted between a call and its answer
             await (await self._work.run(way, agent)).settle(history)
+        messages = [user(text)]
         task = _task(way)
-        if task.project is not None and task.project != task.context_of:
-            late = await self._work.plant_data(agent, task.project, late=True)
-            way.state, _ = machine.transition(way.state, ContextLoaded(task.project))
+        project = task.project or way.state.project
+        if project is not None and project != task.context_of:
+            late = await self._work.late_context(agent, project)
+            way.state, _ = machine.transition(way.state, ContextLoaded(project))
             if late:
-                await self._store.step(way.turn, task_id=way.task_id, messages=[context(late)])
+                messages.insert(0, context(late))
+        await self._work.keep(way, messages, moves=True)
 
     async def _let_work(self, way: Way, agent: Agent) -> Event:
         """Let the agent take its turn on what the store holds of its task."""
         way.agent = agent.key
         run = await self._work.run(way, agent)
         try:
-            turn = await run.answer(await self._work.history(way.session_id, way.task_id))
+            turn = await run.answer(await self._work.history(way))
         except GaveUp as limit:
             return await self._gave_up(way, agent, str(limit))
         if turn.verdict is Verdict.REFUSED:
@@ -244,9 +254,9 @@ class TurnDriver:
         if agent.kind == "conversation":
             way.outcome = "answered"
             way.tell.keep()
-            return Ended("answered")
+            return Ended("answered", talk=talk_of(await self._work.history(way)))
         way.outcome = "waiting"
-        project = project_of(await self._work.history(way.session_id, way.task_id))
+        project = project_of(await self._work.history(way))
         return Ended("confirming" if turn.confirming else "waiting", task_project=project)
 
     async def _completed(self, way: Way, agent: Agent, turn: AgentTurn) -> Event:
@@ -261,7 +271,7 @@ class TurnDriver:
         return Ended("completed", project=way.facts.get("project"), hand_off=hand_off_of(agent, turn.evidence))
 
     async def _gave_up(self, way: Way, agent: Agent, reason: str) -> Event:
-        effects = await self._work.effects(way.session_id, way.task_id)
+        effects = await self._work.effects(way, way.task_id)
         way.say(remarks.unfinished(agent, reason, effects))
         way.agent, way.outcome = agent.key, "gave_up"
         return Ended("gave_up")
@@ -279,7 +289,7 @@ def _new_task_id() -> str:
     return uuid.uuid4().hex
 
 
-def _last_words(history: list[Message]) -> str:
+def _last_words(history: Sequence[Message]) -> str:
     """What the agent last said to the person, if the next word is theirs."""
     last = history[-1] if history else None
     if last is None or last.kind != "agent" or last.tool_uses:

@@ -1,18 +1,20 @@
 """The plant data a task starts with: an agent's declared needs, each a bounded block that says what it leaves out."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from orchestrator_client.dialogue.completion import without_marker
 from orchestrator_client.dialogue.json_values import as_list, is_list, is_object
-from orchestrator_client.dialogue.messages import ToolUseBlock
-from orchestrator_client.dialogue.state import HandOff
+from orchestrator_client.dialogue.messages import Message, ToolUseBlock
+from orchestrator_client.dialogue.state import HandOff, Talk
 from orchestrator_client.tools.outcome import ToolOutcome
 
-__all__ = ["Need", "filled_in", "handed_over", "load_task_context", "references"]
+__all__ = ["Need", "filled_in", "handed_over", "just_said", "load_task_context", "references", "talk_of"]
 
 _MOST_ITEMS = 40
 _MOST_CHARACTERS = 6_000
+_MOST_TALK = 500
 
 
 class Need(Protocol):
@@ -58,6 +60,20 @@ def handed_over(hand_off: HandOff) -> str:
     if hand_off.references:
         lines.append(f"Records: {'; '.join(hand_off.references)}")
     return "\n".join(lines)
+
+
+def talk_of(messages: Sequence[Message]) -> Talk | None:
+    """Small talk in short: the person's last words and the answer to them."""
+    said = [message.text for message in messages if message.kind == "person"]
+    if not said or messages[-1].kind != "agent":
+        return None
+    return Talk(said=said[-1][:_MOST_TALK], answered=without_marker(messages[-1].text)[:_MOST_TALK])
+
+
+def just_said(talk: Talk) -> str:
+    """What an agent is told of the small talk before its message, which may be an answer to it."""
+    exchange = json.dumps({"user": talk.said, "assistant": talk.answered}, ensure_ascii=False)
+    return f"## Just before this message (for reference)\n{exchange}"
 
 
 def filled_in(arguments: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -137,11 +137,13 @@ class SessionStore:
         task_id: str,
         messages: Sequence[Message],
         state: SessionState | None = None,
+        usage: Sequence[tuple[str, CallUsage]] = (),
     ) -> None:
-        """Append messages to the log of a task and, if given, move the session's state on."""
+        """Append messages to the log of a task, book model calls and, if given, move the session's state on."""
 
         def work(connection: sa.Connection) -> None:
             writes.append_messages(connection, turn, task_id, messages)
+            writes.append_usage(connection, turn, usage)
             if state is not None:
                 writes.set_state(connection, turn.session_id, state)
 
@@ -155,7 +157,7 @@ class SessionStore:
         result: dict[str, Any],
         usage: Sequence[tuple[str, CallUsage]] = (),
     ) -> None:
-        """End the turn, at once: its result, the session's new state, and the model calls of each task."""
+        """End the turn, at once: its result, the session's new state, and the model calls no step has booked."""
 
         def work(connection: sa.Connection) -> None:
             writes.set_state(connection, turn.session_id, state)

@@ -1,5 +1,6 @@
 """The main job through the real `anthropic` SDK: streaming, against a loopback server of the Messages API."""
 
+import itertools
 import json
 import sqlite3
 from collections.abc import AsyncGenerator, Sequence
@@ -24,6 +25,9 @@ pytestmark = pytest.mark.anyio
 SESSION = "session-1"
 ROUTED = tool_use(
     "route", {"agent": "quality_planning", "confidence": 0.97, "reason": "asks for a plan"}, id="toolu_route"
+)
+SAME = tool_use(
+    "topic", {"switch": False, "agent": "general", "confidence": 0.9, "reason": "a detail"}, id="toolu_topic"
 )
 PLAN: dict[str, Any] = {
     "project": "ALPHA",
@@ -164,7 +168,7 @@ async def test_a_model_that_stays_away_leaves_the_task_open_to_go_on(tmp_path: P
         back = await orchestrator.handle_message(SESSION, "go on")
 
     assert (away.outcome, away.mode) == ("interrupted", "task_active")
-    assert "send your message again" in away.reply
+    assert "say continue" in away.reply
     assert back.outcome == "completed"
 
 
@@ -199,3 +203,40 @@ async def test_routing_and_agents_get_the_shape_the_api_expects(tmp_path: Path):
         set(tool["input_schema"]) <= {"type", "properties", "required", "additionalProperties"}
         for tool in agent["tools"]
     )
+
+
+async def test_what_a_prompt_cache_compares_stays_the_same_over_the_turns_and_tasks_of_an_agent(tmp_path: Path):
+    asked = tool_use("get_specs", {"project": "ALPHA"}, id="toolu_1", before="Let me look. ")
+    failing = tool_use("get_specs", {"project": "NOWHERE"}, id="toolu_2")
+    stored = [tool_use("create_quality_plan", PLAN, id="toolu_3"), text("Stored.\n[TASK_COMPLETE]")]
+    claim = text("All done!\n[TASK_COMPLETE]")
+    first_task = [
+        asked,
+        text("Which machine?"),
+        failing,
+        text("Which gauge?"),
+        claim,
+        text("Sorry, which one?"),
+        *stored,
+    ]
+    script = [ROUTED, *first_task[:4], SAME, *first_task[4:6], *first_task[6:], ROUTED, text("Which part?")]
+    async with claude(tmp_path, script) as (orchestrator, api):
+        for said in ("Quality plan, please", "MC-103", "with the new bore gauge of the measuring room", "5"):
+            await orchestrator.handle_message(SESSION, said)
+        await orchestrator.set_project(SESSION, "BETA")
+        await orchestrator.handle_message(SESSION, "Another quality plan, for the cover")
+
+    bodies = [request.body for request in api.requests if "tool_choice" not in request.body]
+    assert len(bodies) == len(first_task) + 1
+    assert len({json.dumps([body["tools"], body["system"]]) for body in bodies}) == 1
+    prompts = [blocks_of(body) for body in bodies]
+    for before, after in itertools.pairwise(prompts[:-1]):
+        assert after[: len(before)] == before
+    assert prompts[-1][:1] != prompts[0][:1]
+    late = [block for block in prompts[-2] if "Project: ALPHA." in block]
+    assert len(late) == 1
+
+
+def blocks_of(body: dict[str, Any]) -> list[str]:
+    """The messages as the cache reads them: block by block, for neighbors of one role are one message."""
+    return [json.dumps([message["role"], block]) for message in body["messages"] for block in message["content"]]

@@ -128,7 +128,7 @@ def test_a_wrong_answer_is_told_at_once_and_asked_again(programs: Programs):
     )
 
     assert "'HSG-FC57-D' is not in the list. Did you mean HSG-FC57" in done.stdout
-    assert done.stdout.count("Material id") == 2  # the question, and again for the question mark
+    assert done.stdout.count("Material id") == 3  # the question, after the wrong answer, for the question mark
 
 
 def test_an_issue_is_reported_and_found_in_words(programs: Programs):

@@ -15,7 +15,7 @@ from anyio.lowlevel import checkpoint
 from orchestrator_client.agents.registry import AgentRegistry, Limits, load_agents
 from orchestrator_client.dialogue.messages import Message
 from orchestrator_client.dialogue.messages import assistant as said_by_agent
-from orchestrator_client.dialogue.state import SessionState, TaskState
+from orchestrator_client.dialogue.state import Request, SessionState, SoFar, TaskState
 from orchestrator_client.errors import ModelUnavailable, SessionConflict
 from orchestrator_client.events import AgentChosen, Note, TextPiece, TurnEvent
 from orchestrator_client.models.guided import GuidedModel
@@ -321,7 +321,7 @@ async def test_a_model_that_fails_in_mid_sentence_leaves_nothing_of_it_and_the_t
         assert (broken.outcome, broken.agent, broken.mode) == ("interrupted", "issue_tracking", "task_active")
         assert broken.reply == (
             "The language model could not be used: The model is overloaded. "
-            "Your task is still open; send your message again to go on."
+            "Your task is still open; say continue to go on."
         )
         assert (await at.say(LEAK)).reply == "Where?"
 
@@ -352,9 +352,49 @@ async def test_a_tool_server_that_is_down_in_the_middle_of_a_task_loses_nothing(
     async with assistant(plant, GuidedModel(), target=NOWHERE) as at:
         turn = await at.say("FC57 housing")
         assert (turn.outcome, turn.mode) == ("interrupted", "task_active")
-        assert turn.reply.endswith("Your task is still open; send your message again to go on.")
+        assert turn.reply.endswith("Your task is still open; say continue to go on.")
     async with assistant(plant, GuidedModel()) as at:
         assert (await at.say("FC57 housing")).reply.startswith("Material id")
+
+
+async def test_small_talk_in_the_middle_of_a_task_is_kept_when_the_model_fails(plant: Path) -> None:
+    steps = [
+        route("issue_tracking"),
+        reply("Where?"),
+        route("general"),
+        fail(ModelUnavailable("The model is overloaded."), expect="agent"),
+        route("general", contains="what else can you do here?"),
+        reply("Plans and issues.", agent="general", contains="what else can you do here?"),
+    ]
+    async with ScriptedModel(steps) as model, assistant(plant, model) as at:
+        await at.say(LEAK)
+        failed = await at.say("/switch what else can you do here?")
+        assert failed.reply.endswith("Your request is kept; say continue to try it again.")
+        assert (failed.outcome, failed.mode) == ("interrupted", "orchestrator")
+        assert (await at.say("continue")).reply.endswith("Plans and issues.")
+        assert (await at.store.state("s1")).waiting == ()
+
+
+async def test_a_request_that_is_kept_and_then_said_again_is_served_once(tmp_path: Path) -> None:
+    waiting = SessionState(waiting=(Request(text=LEAK, agent="issue_tracking"),))
+    async with assistant(tmp_path, ScriptedModel([]), target=NOWHERE) as at:
+        await at.store.create("s1")
+        await at.store.set_state("s1", waiting)
+        assert (await at.say(LEAK)).outcome == "interrupted"
+        assert (await at.store.state("s1")).waiting == waiting.waiting
+        await at.say("and the plans of BETA")
+        assert [request.text for request in (await at.store.state("s1")).waiting] == [LEAK, "and the plans of BETA"]
+
+
+async def test_a_project_chosen_in_the_middle_of_a_task_is_shown_to_its_agent(plant: Path) -> None:
+    steps = [route("issue_tracking"), reply("Which project?"), reply("Where?"), reply("Since when?")]
+    async with ScriptedModel(steps) as model, assistant(plant, model) as at:
+        await at.say(LEAK)
+        await at.orchestrator.set_project("s1", "BETA")
+        await talk(at, "yes", "42")
+    shown = [message.text for message in model.requests[-1].messages if message.kind == "context"]
+    assert len(shown) == 2
+    assert shown[1].startswith("Project: BETA.\n\n## Open issues (")
 
 
 async def test_an_agent_whose_tools_the_server_lacks_says_so_and_opens_no_task(
@@ -555,6 +595,17 @@ async def test_cancelling_after_a_crash_closes_the_turn_and_does_not_carry_it_ou
         assert await at.orchestrator.recover("s1") is None
         assert (await at.say("hello")).reply == "Hello."
     assert len(rows(plant, REPORTED)) == 1
+
+
+async def test_cancelling_after_a_crash_keeps_what_the_turn_had_said(tmp_path: Path) -> None:
+    waits = SessionState(waiting=(Request(text="hello"),), heard=1, so_far=SoFar(said="QP-0001 is stored."))
+    async with assistant(tmp_path, ScriptedModel([]), target=NOWHERE) as at:
+        await at.store.create("s1")
+        await at.store.begin_turn("s1", "m1", "yes")
+        await at.store.set_state("s1", waits)
+        assert (await at.orchestrator.cancel("s1")).reply == 'Dropped: "hello".'
+        assert (await at.say("yes", message_id="m1")).reply == "QP-0001 is stored.\n\nCancelled."
+        assert (await at.store.state("s1")) == SessionState(heard=2)
 
 
 async def test_cancelling_a_message_that_a_crash_left_untouched_drops_it(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import anyio
 from orchestrator_client.agents.registry import load_agents
 from orchestrator_client.dialogue.messages import Message
 from orchestrator_client.dialogue.state import SessionState
+from orchestrator_client.dialogue.usage import CallUsage
 from orchestrator_client.models.scripted import ScriptedModel, call, reply, route
 from orchestrator_client.orchestrator import Orchestrator
 from orchestrator_client.sessions.store import SessionStore, StoredTurn
@@ -50,13 +51,14 @@ class DyingStore(SessionStore):
         task_id: str,
         messages: Sequence[Message],
         state: SessionState | None = None,
+        usage: Sequence[tuple[str, CallUsage]] = (),
     ) -> None:
         opens = any(message.kind == "person" for message in messages)
         calls = any(message.tool_uses for message in messages)
         answers = any(message.tool_results for message in messages)
         if (self.point == "begun" and opens) or (self.point == "effect" and answers):
             die()
-        await super().step(turn, task_id=task_id, messages=messages, state=state)
+        await super().step(turn, task_id=task_id, messages=messages, state=state, usage=usage)
         if (self.point == "opened" and opens) or (self.point == "called" and calls):
             die()
 
