@@ -17,6 +17,8 @@ from orchestrator_client.tools.targets import Target, default_target, parse_targ
 
 __all__ = ["open_orchestrator", "open_sessions", "target_of"]
 
+_DEADLINE_IN_TIMEOUTS = 1.5
+
 
 async def open_sessions(settings: Settings) -> SessionStore:
     return await SessionStore.open(settings.data_dir / SESSIONS_NAME)
@@ -72,13 +74,15 @@ def _models(settings: Settings) -> tuple[Model, Model]:
             "The model anthropic needs a key.",
             suggestion="Set ANTHROPIC_API_KEY, or ANTHROPIC_BASE_URL for a local server, or use --model guided.",
         )
-    from orchestrator_client.models.anthropic import AnthropicModel
+    from orchestrator_client.models.messages_api import AnthropicModel
 
     def claude(name: str) -> AnthropicModel:
         return AnthropicModel(
             name,
             api_key=settings.anthropic_api_key,
             base_url=settings.anthropic_base_url,
+            timeout_s=settings.model_silence_s,
+            deadline_s=settings.model_silence_s * _DEADLINE_IN_TIMEOUTS,
             capabilities={"strict_tools": settings.model_strict_tools, "caching": settings.model_caching},
         )
 

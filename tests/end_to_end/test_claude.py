@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from orchestrator_client.agents.registry import load_agents
 from orchestrator_client.events import TextPiece, TextWithdrawn, ToolFinished, TurnEvent
-from orchestrator_client.models.anthropic import AnthropicModel
+from orchestrator_client.models.messages_api import AnthropicModel
 from orchestrator_client.orchestrator import Orchestrator
 from orchestrator_client.sessions.store import SessionStore
 from orchestrator_client.tools.connection import ToolConnection
@@ -93,7 +93,7 @@ def plans_in(data_dir: Path) -> list[Any]:
 
 @pytest.fixture
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("orchestrator_client.models.anthropic._BACKOFF_INITIAL_S", 0.0)
+    monkeypatch.setattr("orchestrator_client.models.messages_api.model._BACKOFF_INITIAL_S", 0.0)
 
 
 async def test_a_conversation_with_questions_tools_and_a_split_marker_ends_in_a_stored_plan(tmp_path: Path):

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrator_client.dialogue.usage import CallUsage
-from orchestrator_client.models.anthropic import AnthropicModel
+from orchestrator_client.models.messages_api import AnthropicModel
 
 WEIGHTS = Path(sys.prefix) / "weights"
 CONTEXT_TOKENS = 8192

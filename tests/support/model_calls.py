@@ -13,7 +13,7 @@ from orchestrator_client.dialogue.messages import (
 from orchestrator_client.errors import (
     ModelError,
 )
-from orchestrator_client.models.anthropic import AnthropicModel
+from orchestrator_client.models.messages_api import AnthropicModel
 from orchestrator_client.models.protocol import (
     ModelReply,
     ModelRequest,

@@ -1,4 +1,4 @@
-"""Tells a request that says too little ("MC-103", "quality") from small talk: neither is for a specialist for certain."""
+"""Tells a request that says too little ("MC-103", "quality") from small talk, which also fits no specialist."""
 
 import re
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ _ID = re.compile(r"\b[^\W\d_]{1,5}-?\d{2,}\b")
 _COMMON = frozenset(
     _WORD.findall(
         "about also been could does each every from give have into just like list make more most much must need next"
-        " only other please show should some take tell than that them then there they this times want were what when where"
-        " which will with would your"
+        " only other please show should some take tell than that them then there they this times want were what when"
+        " where which will with would your"
     )
 )
 

@@ -10,8 +10,8 @@ from anthropic import AsyncAnthropic
 
 from orchestrator_client.dialogue.messages import Message, ToolResultBlock, ToolUseBlock, assistant, user
 from orchestrator_client.errors import ModelMisbehaved
-from orchestrator_client.models.anthropic import AnthropicModel
-from orchestrator_client.models.anthropic_text import TEMPLATE_TOKENS
+from orchestrator_client.models.messages_api import AnthropicModel
+from orchestrator_client.models.messages_api.text import TEMPLATE_TOKENS
 from orchestrator_client.models.protocol import ModelReply, Usage
 from tests.support.messages_api import Answer, MessagesApi, Scripted, Text, ToolUse, messages_api, text, tool_use
 from tests.support.model_calls import KEY, TOOL, WITH_TOOL, events_of, failed, model_for, played, request, sent, sse

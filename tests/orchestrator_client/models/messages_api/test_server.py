@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator_client.dialogue.messages import user
 from orchestrator_client.errors import ModelRejected, ModelUnavailable
-from orchestrator_client.models import anthropic_wire
+from orchestrator_client.models.messages_api import wire
 from orchestrator_client.models.protocol import ModelReply, ToolSpec
 from tests.support.messages_api import Hang, HttpError, LookUp, RawBody, http_error, messages_api, text
 from tests.support.model_calls import SCHEMA, TOOL, events_of, failed, model_for, request
@@ -23,7 +23,7 @@ OVERLOADED = http_error(529, "overloaded_error")
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(anthropic_wire, "_LOOK_UP_DEADLINE_S", 0.3)
+    monkeypatch.setattr(wire, "_LOOK_UP_DEADLINE_S", 0.3)
 
 
 def refusal(words: str, *, status: int = 400) -> HttpError:

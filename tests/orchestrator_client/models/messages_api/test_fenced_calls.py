@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator_client.models.fenced_calls import FenceHold, fenced_call, forced_call
+from orchestrator_client.models.messages_api.fenced_calls import FenceHold, fenced_call, forced_call
 
 OFFERED = frozenset({"create_plan"})
 ARGUMENTS = {"part": "BRK-204", "note": "``` is a fence\nhere too"}

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from orchestrator_client.dialogue.messages import Block, Message, OpaqueBlock, TextBlock, ToolUseBlock
-from orchestrator_client.models.anthropic_events import (
+from orchestrator_client.models.messages_api.events import (
     BlockDelta,
     BlockStart,
     InputPiece,
@@ -28,9 +28,9 @@ from orchestrator_client.models.anthropic_events import (
     checked,
     misbehaved,
 )
-from orchestrator_client.models.anthropic_request import PROVIDER
-from orchestrator_client.models.anthropic_text import MOST_BLANKS, AnswerText, trailing_blanks
-from orchestrator_client.models.fenced_calls import json_object
+from orchestrator_client.models.messages_api.fenced_calls import json_object
+from orchestrator_client.models.messages_api.request import PROVIDER
+from orchestrator_client.models.messages_api.text import MOST_BLANKS, AnswerText, trailing_blanks
 from orchestrator_client.models.protocol import ModelReply, ModelRequest, StopReason, Usage
 
 __all__ = ["ReplyAssembler"]

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator_client.models.anthropic_text import MOST_BLANKS, TEMPLATE_TOKENS, AnswerText, inert
+from orchestrator_client.models.messages_api.text import MOST_BLANKS, TEMPLATE_TOKENS, AnswerText, inert
 
 WORDS = st.text(alphabet="<|im_end>[INST] \na", max_size=12)
 PIECES = st.lists(WORDS, max_size=12)

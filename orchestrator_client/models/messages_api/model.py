@@ -1,8 +1,4 @@
-"""Claude, or any server that speaks the Messages API.
-
-The way of one call: `anthropic_request` writes the parameters, `anthropic_wire` sends them and reads the events,
-`anthropic_reply` puts the answer together, `anthropic_errors` classes what went wrong. Retries happen here only.
-"""
+"""`AnthropicModel`: one call from request to reply, with its retries. Retries happen here only."""
 
 import random
 from collections.abc import AsyncGenerator
@@ -16,11 +12,11 @@ from pydantic import SecretStr
 
 from orchestrator_client.dialogue.messages import Message, TextBlock
 from orchestrator_client.errors import ModelUnavailable
-from orchestrator_client.models.anthropic_reply import ReplyAssembler
-from orchestrator_client.models.anthropic_request import OptionalField, message_parameters, optional_fields
-from orchestrator_client.models.anthropic_server import CapabilityOverrides, FieldsRefused, Server
-from orchestrator_client.models.anthropic_text import TEMPLATE_TOKENS
-from orchestrator_client.models.fenced_calls import FenceHold, fenced_call, forced_call
+from orchestrator_client.models.messages_api.fenced_calls import FenceHold, fenced_call, forced_call
+from orchestrator_client.models.messages_api.reply import ReplyAssembler
+from orchestrator_client.models.messages_api.request import OptionalField, message_parameters, optional_fields
+from orchestrator_client.models.messages_api.server import CapabilityOverrides, FieldsRefused, Server
+from orchestrator_client.models.messages_api.text import TEMPLATE_TOKENS
 from orchestrator_client.models.protocol import (
     Capabilities,
     ModelReply,
@@ -61,7 +57,7 @@ class AnthropicModel:
         capabilities: CapabilityOverrides | None = None,
         client: "AsyncAnthropic | None" = None,
     ) -> None:
-        from orchestrator_client.models.anthropic_wire import Wire  # loads the SDK
+        from orchestrator_client.models.messages_api.wire import Wire  # loads the SDK
 
         self._model = model
         self._attempts = attempts
@@ -84,7 +80,7 @@ class AnthropicModel:
 
     async def count_tokens(self, request: ModelRequest) -> int | None:
         """As `Model.count_tokens`. A server that cannot count is not asked again."""
-        from orchestrator_client.models.anthropic_wire import NotOffered
+        from orchestrator_client.models.messages_api.wire import NotOffered
 
         if not self._server.counts:
             return None

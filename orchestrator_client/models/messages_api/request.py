@@ -4,8 +4,8 @@ from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Literal, cast
 
 from orchestrator_client.dialogue.messages import Block, Message, OpaqueBlock, TextBlock, ToolResultBlock, ToolUseBlock
-from orchestrator_client.models.anthropic_text import inert
-from orchestrator_client.models.anthropic_tools import tool_parameters
+from orchestrator_client.models.messages_api.text import inert
+from orchestrator_client.models.messages_api.tools import tool_parameters
 from orchestrator_client.models.protocol import ModelRequest, ToolSpec
 
 if TYPE_CHECKING:
@@ -129,5 +129,5 @@ def _block(block: Block, read: Callable[[str], str]) -> "ContentBlockParam | Non
                 "is_error": block.is_error,
             }
         case OpaqueBlock(provider=provider, data=data):
-            # Stored as it came from the API (`anthropic_reply`), and owed back to it unchanged.
+            # Stored as it came from the API (`reply.py`), and owed back to it unchanged.
             return cast("ThinkingBlockParam", data) if provider == PROVIDER else None

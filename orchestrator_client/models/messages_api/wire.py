@@ -15,8 +15,8 @@ from anthropic.types.message_create_params import MessageCreateParamsStreaming
 from pydantic import SecretStr
 
 from orchestrator_client.errors import ConfigurationError, ModelMisbehaved
-from orchestrator_client.models.anthropic_errors import WIRE_ERRORS, is_not_offered, model_error
-from orchestrator_client.models.anthropic_windows import window_in, window_of
+from orchestrator_client.models.messages_api.errors import WIRE_ERRORS, is_not_offered, model_error
+from orchestrator_client.models.messages_api.windows import window_in, window_of
 
 __all__ = ["NotOffered", "Wire"]
 

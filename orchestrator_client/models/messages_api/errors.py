@@ -17,8 +17,8 @@ import anthropic
 import httpx2
 
 from orchestrator_client.errors import ModelError, ModelMisbehaved, ModelRejected, ModelUnavailable
-from orchestrator_client.models.anthropic_request import OptionalField
-from orchestrator_client.models.anthropic_server import FieldsRefused
+from orchestrator_client.models.messages_api.request import OptionalField
+from orchestrator_client.models.messages_api.server import FieldsRefused
 
 __all__ = ["WIRE_ERRORS", "is_not_offered", "model_error"]
 

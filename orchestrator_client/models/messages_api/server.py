@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import TypedDict
 
 from orchestrator_client.errors import ModelRejected
-from orchestrator_client.models.anthropic_request import OptionalField
+from orchestrator_client.models.messages_api.request import OptionalField
 from orchestrator_client.models.protocol import Capabilities
 
 __all__ = ["CapabilityOverrides", "FieldsRefused", "Server"]

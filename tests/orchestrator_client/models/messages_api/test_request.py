@@ -16,7 +16,7 @@ from orchestrator_client.dialogue.messages import (
     assistant,
     user,
 )
-from orchestrator_client.models.anthropic import AnthropicModel
+from orchestrator_client.models.messages_api import AnthropicModel
 from orchestrator_client.models.protocol import ModelRequest, ToolSpec
 from tests.support.messages_api import (
     Answer,

@@ -15,7 +15,7 @@ from orchestrator_client.errors import (
     ConfigurationError,
     ModelUnavailable,
 )
-from orchestrator_client.models.anthropic import AnthropicModel
+from orchestrator_client.models.messages_api import AnthropicModel
 from orchestrator_client.models.protocol import (
     ModelReply,
     StreamEvent,
@@ -236,5 +236,5 @@ async def test_the_stub_answers_500_when_its_script_is_exhausted_and_says_so(no_
 
 
 def test_the_sdk_is_loaded_only_when_a_model_is_built() -> None:
-    code = "import sys, orchestrator_client.models.anthropic; sys.exit('anthropic' in sys.modules)"
+    code = "import sys, orchestrator_client.models.messages_api.model; sys.exit('anthropic' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
