@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr
@@ -11,6 +12,11 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from orchestrator_client.dialogue.prices import Price
 
 __all__ = ["Settings"]
+
+_API_HOST = "api.anthropic.com"
+_API_TIMEOUT_S = 60.0
+_OTHER_TIMEOUT_S = 300.0
+"""Without a graphics card, a server may read a long prompt for minutes before it says a word."""
 
 
 def _user_data_dir() -> Path:
@@ -67,6 +73,14 @@ class Settings(BaseSettings):
     model_caching: Annotated[
         bool | None, Field(description="Ask for prompt caching; default: only with Claude's own API")
     ] = None
+    model_timeout_s: Annotated[
+        float | None,
+        Field(
+            ge=5,
+            le=3600,
+            description="Seconds of silence after which the model is given up; default: 60, or 300 for another server",
+        ),
+    ] = None
     prices: Annotated[
         dict[str, Price],
         NoDecode,
@@ -97,3 +111,11 @@ class Settings(BaseSettings):
         if self.model != "auto":
             return self.model
         return "anthropic" if self.anthropic_api_key or self.anthropic_base_url else "guided"
+
+    @property
+    def model_silence_s(self) -> float:
+        """How long the model may be silent."""
+        if self.model_timeout_s is not None:
+            return self.model_timeout_s
+        host = urlsplit(self.anthropic_base_url).hostname if self.anthropic_base_url else _API_HOST
+        return _API_TIMEOUT_S if host == _API_HOST else _OTHER_TIMEOUT_S

@@ -31,8 +31,11 @@ def show_tasks(state: SessionState, title: Callable[[str], str], console: Consol
     console.print(harmless("\n".join(lines) or "No task is open."))
 
 
-def show_context(request: ModelRequest | None, counted: int | None, console: Console) -> None:
-    """Exactly what the agent sees, part by part. `counted` is the server's own count of its tokens, if it has one."""
+def show_context(request: ModelRequest | None, counted: int | None, console: Console, *, schemas: bool = False) -> None:
+    """Exactly what the agent sees, part by part; of its tools the names, or with `schemas` everything.
+
+    `counted` is the server's own count of its tokens, if it has one.
+    """
     if request is None:
         console.print(
             "No task is active, so no agent sees anything. The router sees your message, the project and what waits."
@@ -41,7 +44,11 @@ def show_context(request: ModelRequest | None, counted: int | None, console: Con
     _heading(console, "system prompt", text_tokens(request.system))
     _body(console, request.system)
     _heading(console, f"tools ({len(request.tools)})", tools_tokens(request.tools))
-    _body(console, ", ".join(tool.name for tool in request.tools) or "none")
+    for tool in request.tools:
+        schema = f"\n{tool.description}\n{json.dumps(tool.input_schema, ensure_ascii=False)}" if schemas else ""
+        _body(console, f"{tool.name} ({tools_tokens([tool]):,}){schema}")
+    if request.tools and not schemas:
+        console.print("[dim]/context tools shows them as the agent reads them.[/dim]")
     for message in request.messages:
         _heading(console, message.kind, message_tokens(message))
         for block in message.blocks:

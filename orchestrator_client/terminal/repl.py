@@ -39,7 +39,7 @@ COMMANDS = {
     "/back": "go back to the task that was left last",
     "/cancel": "give up the current task",
     "/history": "show this session from its beginning",
-    "/context": "show exactly what the agent sees, with token counts",
+    "/context [tools]": "show exactly what the agent sees, with token counts",
     "/cost": "show tokens, cache hits and cost",
     "/sessions": "list earlier sessions",
     "/resume [ID]": "go on with an earlier session, by default the latest",
@@ -160,14 +160,14 @@ class Chat:
         else:
             show_session(transcript, self._console)
 
-    async def _context(self, _rest: str) -> None:
+    async def _context(self, rest: str) -> None:
         try:
             request = await self._orchestrator.prompt(self.session_id)
         except ClientError as error:
             self._console.print(harmless(str(error)))
             return
         counted = await self._orchestrator.count_tokens(request) if request else None
-        show_context(request, counted, self._console)
+        show_context(request, counted, self._console, schemas=rest == "tools")
 
     async def _cost(self, _rest: str) -> None:
         tasks = await self._store.tasks(self.session_id)

@@ -93,7 +93,25 @@ def test_what_the_model_server_can_do_is_left_open_unless_it_is_set(monkeypatch:
     assert (settings.model_strict_tools, settings.model_caching, settings.context_tokens) == (True, False, 2000)
 
 
-@pytest.mark.parametrize(("name", "value"), [("CONTEXT_TOKENS", "1999"), ("HISTORY", "all"), ("MODEL_CACHING", "x")])
+@pytest.mark.parametrize(
+    ("base_url", "silence_s"),
+    [(None, 60), ("https://api.anthropic.com/", 60), ("http://127.0.0.1:8080", 300), ("not a url", 300)],
+)
+def test_a_server_of_ones_own_may_think_longer_than_claudes_api(base_url: str | None, silence_s: float) -> None:
+    assert Settings(anthropic_base_url=base_url).model_silence_s == silence_s
+    assert Settings(anthropic_base_url=base_url, model_timeout_s=7.5).model_silence_s == 7.5
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CONTEXT_TOKENS", "1999"),
+        ("HISTORY", "all"),
+        ("MODEL_CACHING", "x"),
+        ("MODEL_TIMEOUT_S", "4.9"),
+        ("MODEL_TIMEOUT_S", "3601"),
+    ],
+)
 def test_a_setting_that_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(f"SHOPFLOOR_{name}", value)
     with pytest.raises(ValidationError, match=name.lower()):

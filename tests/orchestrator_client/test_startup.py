@@ -1,12 +1,14 @@
 from pathlib import Path
 
+import anyio
 import pytest
 from pydantic import SecretStr
 
 from orchestrator_client.errors import ConfigurationError
-from orchestrator_client.settings import Settings
 from orchestrator_client.sessions.store import SESSIONS_NAME
+from orchestrator_client.settings import Settings
 from orchestrator_client.startup import open_orchestrator, open_sessions
+from tests.support.messages_api import Hang, messages_api
 
 pytestmark = pytest.mark.anyio
 
@@ -55,3 +57,14 @@ async def test_an_error_inside_the_block_comes_out_as_it_is(tmp_path: Path) -> N
     with pytest.raises(ZeroDivisionError):
         async with open_orchestrator(guided(tmp_path, server="no-such-program-here")):
             raise ZeroDivisionError
+
+
+async def test_a_model_that_is_silent_for_longer_than_the_setting_allows_is_given_up(tmp_path: Path) -> None:
+    async with messages_api([Hang(anyio.Event())] * 3) as server:
+        settings = Settings.model_construct(  # unchecked: nobody sets so little
+            data_dir=tmp_path, model="anthropic", anthropic_base_url=server.base_url, model_timeout_s=0.4
+        )
+        with anyio.fail_after(20):
+            async with open_orchestrator(settings) as (orchestrator, _):
+                turn = await orchestrator.handle_message("s1", "Create a control plan")
+    assert (turn.outcome, turn.tool_calls) == ("choosing", ()), turn.reply

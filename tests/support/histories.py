@@ -28,8 +28,19 @@ from orchestrator_client.models.protocol import (
     SummaryBrief,
     ToolSpec,
 )
+from orchestrator_client.models.scripted import ScriptedModel, Step
 
-__all__ = ["READ", "WRITE", "History", "Recounting", "fitted_turns", "history", "long_task", "request_for"]
+__all__ = [
+    "READ",
+    "WRITE",
+    "History",
+    "Recounting",
+    "fitted_turns",
+    "history",
+    "long_task",
+    "request_for",
+    "summarizing",
+]
 
 READ, WRITE = "get_specs", "log_issue"
 TOOLS = (ToolSpec(READ, "Looks up.", {}, read_only=True), ToolSpec(WRITE, "Stores.", {}))
@@ -72,6 +83,11 @@ class Recounting:
 
     async def aclose(self) -> None:
         """Nothing is held open."""
+
+
+def summarizing(*steps: Step) -> ScriptedModel:
+    """A scripted model that can sum up."""
+    return ScriptedModel(steps, capabilities=Capabilities(token_counting=False))
 
 
 @dataclass

@@ -6,7 +6,7 @@ It errs on the side of keeping: what it wrongly takes for data costs a few token
 import re
 from functools import lru_cache
 
-__all__ = ["as_line", "carries_data", "data_in", "keywords", "sentences_of", "windows_in"]
+__all__ = ["as_line", "bare_data", "carries_data", "data_in", "instructs", "keywords", "sentences_of", "windows_in"]
 
 _DATUM = re.compile(
     r"""
@@ -25,6 +25,14 @@ _NO_DATA = frozenset({"I", "OK", "I'm", "I'll", "I'd", "I've"})
 _INSTRUCTION = re.compile(
     r"\b(?:remember|always|never|must|mustn't|do not|don't|from now on|important|except|only|at least|at most)\b",
     re.IGNORECASE,
+)
+_STANDING = re.compile(
+    r"\b(?:remember|(?<!as )always|never|must|mustn't|(?<!I )(?<!we )(?<!they )(?:do not|don't)|from now on|only)\b",
+    re.IGNORECASE,
+)
+_UNIT = re.compile(
+    r" (?:%|°C|[µukcm]?m|mm²|k?N|Nm|k?g|l|m?bar|M?Pa|m?s|sec|min|h|hours?|days?|weeks?|months?|rpm|pcs|pieces|parts)"
+    r"(?![\w/-])"
 )
 _SENTENCE_END = re.compile(r"(?<=[.!?;]) +")
 _EDGES = "\"'“”„.,;:!?()[]{}"
@@ -54,6 +62,26 @@ def data_in(text: str) -> tuple[str, ...]:
 
 def carries_data(text: str) -> bool:
     return bool(data_in(text)) or _INSTRUCTION.search(text) is not None
+
+
+def instructs(sentence: str) -> bool:
+    """Whether it says what holds from now on, and not only what is; a question does not."""
+    return _STANDING.search(sentence) is not None and not sentence.rstrip().endswith("?")
+
+
+def bare_data(text: str) -> str:
+    """The data alone, figures with their units; what stands side by side in the text stays so."""
+    runs: list[str] = []
+    end = -1
+    for found in _DATUM.finditer(text):
+        if found.group() in _NO_DATA or found.start() < end:
+            continue
+        unit = _UNIT.match(text, found.end()) if any(map(str.isdigit, found.group())) else None
+        datum = found.group() + (unit.group() if unit else "")
+        adjoins = found.start() == end + 1 and text[end] == " "
+        runs[-1:] = [f"{runs[-1]} {datum}"] if adjoins else [*runs[-1:], datum]
+        end = unit.end() if unit else found.end()
+    return ", ".join(dict.fromkeys(runs))
 
 
 def sentences_of(line: str) -> list[str]:

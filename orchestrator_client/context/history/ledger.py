@@ -5,12 +5,12 @@ An entry is data on one line; the marker that completes a task never stands in i
 
 import re
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from orchestrator_client.context.history.facts import as_line, carries_data, data_in
+from orchestrator_client.context.history.facts import as_line, carries_data, data_in, instructs, sentences_of
 from orchestrator_client.dialogue.completion import without_marker
 from orchestrator_client.dialogue.confirmation import DEMAND_CODE, YES
-from orchestrator_client.dialogue.json_values import as_object
+from orchestrator_client.dialogue.json_values import as_list, as_object
 from orchestrator_client.dialogue.messages import Message, ToolResultBlock, ToolUseBlock
 
 __all__ = ["Given", "Ledger", "Stored", "asked_in", "inert", "ledger_of", "stored_by"]
@@ -28,17 +28,22 @@ _PLEASANT_WORDS = (
     " is that sure very much a lot so it do"
 )
 _PLEASANTRIES = frozenset(_PLEASANT_WORDS.split())
+_EDGES = "\"'“”„.,;:!?()[]{}"
 _SENTENCE_START = re.compile(r"[.!?:]\s+|\n")
 _OPTION = re.compile(r"^\s*[-(\[]?(\d{1,2})[.):\]]?\s+(.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """Data of the user. `turn` counts from 1; `asked` is the question that a short answer needs to be understood."""
+    """Words of the user. `turn` counts from 1; `asked` is the question that a short answer needs to be understood.
+
+    `stored`: all its data went into a record since.
+    """
 
     turn: int
     text: str
     asked: str = ""
+    stored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +60,25 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """`errors` are told once each, with how often they came up."""
+    """`errors` are told once each, with how often they came up. `instructions` say what holds from now on."""
 
     opening: str = ""
     project: str = ""
     given: tuple[Given, ...] = ()
     stored: tuple[Stored, ...] = ()
     errors: tuple[tuple[str, int], ...] = ()
+    instructions: tuple[Given, ...] = ()
 
 
 def ledger_of(turns: Sequence[Sequence[Message]], *, opening: str, read_only: Collection[str]) -> Ledger:
     """The ledger of a task's oldest turns, without the context it started with."""
     results = list(_results_in(message for turn in turns for message in turn))
+    instructions, given = _parted(_given_in(turns, inert(opening)))
     return Ledger(
         opening=inert(opening),
         project=_project_in(results),
-        given=tuple(_given_in(turns, inert(opening))),
+        instructions=instructions,
+        given=_marked(given, turns, read_only),
         stored=_latest(stored_by(use, result) for use, result in results if use.name not in read_only),
         errors=_errors_in(results),
     )
@@ -126,6 +134,46 @@ def _entry(number: int, text: str, before: Message | None) -> Iterable[Given]:
         yield Given(number, _resolved(text, before), asked)
     elif carries_data(text):
         yield Given(number, text)
+
+
+def _parted(entries: Iterable[Given]) -> tuple[tuple[Given, ...], tuple[Given, ...]]:
+    """Standing instructions, and all else. Of a message with both, each sentence goes where it belongs."""
+    instructions: list[Given] = []
+    given: list[Given] = []
+    for entry in entries:
+        sentences = [entry.text] if entry.asked else sentences_of(entry.text)
+        standing = " ".join(filter(instructs, sentences))
+        rest = " ".join(sentence for sentence in sentences if not instructs(sentence))
+        if standing:
+            instructions.append(replace(entry, text=standing))
+        if not standing or carries_data(rest):
+            given.append(replace(entry, text=rest))
+    return tuple(instructions), tuple(given)
+
+
+def _marked(
+    entries: Sequence[Given], turns: Sequence[Sequence[Message]], read_only: Collection[str]
+) -> tuple[Given, ...]:
+    """The entries, those marked whose data were all stored in their turn or later."""
+    marked: list[Given] = []
+    stored: set[str] = set()
+    left = len(turns)
+    for entry in reversed(entries):
+        for turn in turns[entry.turn - 1 : left]:
+            writes = (use for use, result in _results_in(turn) if use.name not in read_only and stored_by(use, result))
+            stored |= {word for use in writes for word in _words_of(use.input)}
+        left = min(left, entry.turn - 1)
+        words = {word for datum in data_in(entry.text) for word in _words_of(datum)}
+        marked.append(replace(entry, stored=bool(words) and words <= stored))
+    return tuple(reversed(marked))
+
+
+def _words_of(value: object) -> Iterable[str]:
+    """The words of all texts and figures in a JSON value."""
+    if parts := [*as_object(value).values(), *as_list(value)]:
+        yield from (word for part in parts for word in _words_of(part))
+    elif not isinstance(value, dict | list):
+        yield from filter(None, (word.strip(_EDGES) for word in str(value).split()))
 
 
 def _resolved(text: str, before: Message | None) -> str:

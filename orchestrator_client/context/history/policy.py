@@ -16,7 +16,7 @@ __all__ = ["FixedWindow", "Load", "Policy", "PolicyName", "TokenAware", "TurnLoa
 PolicyName = Literal["fixed", "tokens", "task"]
 
 _FULL = 0.95
-"""The share of the room that counts as full; the rest is for the error of the estimate."""
+"""The share of the leeway that counts as full; the rest is for the error of the estimate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,24 +32,37 @@ class TurnLoad:
 class Load:
     """What a request with all turns of a task would weigh, in tokens.
 
-    `room` is what fits, `fixed` what every request has (system prompt, tools, first context), `stand_in` the most that
-    stands for turns left out. The turns from `floor` on should stay. `condensed` is how far the history is condensed.
+    `room` is what fits, `fixed` what every request has (system prompt, tools, first context). `stand_in` is the most
+    that stands for turns left out, `standing` what stands for those left out already, `context` the most that is kept
+    of what remains of them. The turns from `floor` on should stay. `condensed` is how far the history is condensed.
     """
 
     room: int
     fixed: int
     stand_in: int
+    standing: int
+    context: int
     turns: tuple[TurnLoad, ...]
     floor: int
     condensed: Condensed
 
+    def share(self, share: float) -> float:
+        """The weight at which so much is used of the leeway, the room beside the fixed part and the stand-in."""
+        used = self.fixed + self.stand_in
+        return used + share * (self.room - used)
+
+    @property
+    def full(self) -> float:
+        return self.share(_FULL)
+
     def tokens(self, condensed: Condensed) -> int:
         """The weight of a request with so much condensed; rather too much than too little."""
         kept = condensed.turns
+        stand_in = self.standing if kept == self.condensed.turns else self.stand_in
         return (
             self.fixed
-            + (self.stand_in if kept else 0)
-            + sum(turn.left for turn in self.turns[:kept])
+            + (stand_in if kept else 0)
+            + min(self.context, sum(turn.left for turn in self.turns[:kept]))
             + sum(turn.cleared for turn in self.turns[kept : condensed.cleared_turns])
             + sum(turn.whole for turn in self.turns[max(kept, condensed.cleared_turns) :])
         )
@@ -68,27 +81,31 @@ class Policy(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TokenAware:
-    """Over `trigger` of the room, condenses down to `target`: clears large old tool results, then leaves turns out."""
+    """Over `trigger` of the leeway, condenses to `target`: clears large old tool results, then leaves turns out.
+
+    No turn is left out for the target where clearing alone comes down to `enough`.
+    """
 
     name: ClassVar[PolicyName] = "tokens"
     sums_up: ClassVar[bool] = False
     trigger: float = 0.8
-    target: float = 0.5
+    enough: float = 0.5
+    target: float = 0.4
 
     def decide(self, load: Load) -> Condensed:
-        if load.tokens(load.condensed) <= self.trigger * load.room:
+        if load.tokens(load.condensed) <= load.share(self.trigger):
             return load.condensed
         return self.reduced(load)
 
     def reduced(self, load: Load) -> Condensed:
         """The least condensed that meets the target, or at least the limit; the newest turn alone if nothing does."""
-        goal = self.target * load.room
-        found = load.condensed
-        for step in (_clear, _leave_out):
-            found = step(load, found, load.floor, goal)
-        if load.tokens(found) > _FULL * load.room:
-            found = _leave_out(load, found, len(load.turns) - 1, _FULL * load.room)
-        return found
+        goal, newest = load.share(self.target), len(load.turns) - 1
+        found = _clear(load, load.condensed, load.floor, goal)
+        if load.tokens(_leave_out(load, found, load.floor, goal)) > load.full:
+            found = _clear(load, found, newest, goal)
+        if load.tokens(found) > load.share(self.enough):
+            found = _leave_out(load, found, load.floor, goal)
+        return _leave_out(load, found, newest, load.full)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +153,7 @@ def policy_named(name: str) -> Policy:
 
 def _within(load: Load) -> Condensed:
     """What fits stays as it is; what does not is for the token-aware policy."""
-    fits = load.tokens(load.condensed) <= _FULL * load.room
-    return load.condensed if fits else TokenAware().reduced(load)
+    return load.condensed if load.tokens(load.condensed) <= load.full else TokenAware().reduced(load)
 
 
 def _clear(load: Load, now: Condensed, last: int, goal: float) -> Condensed:

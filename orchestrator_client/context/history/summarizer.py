@@ -21,7 +21,7 @@ from orchestrator_client.models.protocol import (
 )
 from orchestrator_client.models.tokens import text_tokens
 
-__all__ = ["MOST_SUMMARY_TOKENS", "Summarizer"]
+__all__ = ["MOST_SUMMARY_TOKENS", "Summarizer", "cut_to"]
 
 MOST_SUMMARY_TOKENS = 400
 """What a summary takes in a prompt at most, by estimate."""
@@ -120,7 +120,13 @@ def _usable(answer: str) -> str:
     text = without_marker("\n".join(line.strip() for line in answer.splitlines() if line.strip()))
     if len(text) < _SHORTEST and _NOTHING.fullmatch(text):
         return ""
-    while len(text) > _MOST_CHARACTERS or text_tokens(text) > MOST_SUMMARY_TOKENS:
+    return cut_to(text, most_tokens=MOST_SUMMARY_TOKENS)
+
+
+def cut_to(text: str, *, most_tokens: int) -> str:
+    """A summary without the marker, its end cut off, after a sentence if possible."""
+    text = without_marker(text)
+    while len(text) > _MOST_CHARACTERS or text_tokens(text) > most_tokens:
         cut = text[: min(_MOST_CHARACTERS, len(text) * 9 // 10)]
         ends = [found.end() for found in _SENTENCE_END.finditer(cut)]
         text = cut[: ends[-1]].rstrip() if ends else cut

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from orchestrator_client.dialogue.confirmation import demanded
 from orchestrator_client.dialogue.messages import Message
 
 __all__ = ["floor_of", "lead_of", "opening_of", "turns_of"]
@@ -14,7 +15,8 @@ def turns_of(messages: Iterable[Message]) -> list[list[Message]]:
     """Messages grouped into turns: a person's message and everything up to the next one.
 
     Context and notes right before a person's message belong to its turn, those after it to the turn they stand in. Of
-    messages that got no answer and the next one, one turn is made.
+    messages that got no answer and the next one, one turn is made; so it is of a demand of the server and the answer to
+    it, for the call that follows needs both.
     """
     turns: list[list[Message]] = []
     waiting: list[Message] = []
@@ -32,10 +34,16 @@ def turns_of(messages: Iterable[Message]) -> list[list[Message]]:
 
 def _place(turns: list[list[Message]], waiting: list[Message]) -> None:
     """Put what was said in the user's role where it belongs; afterwards there is a turn."""
-    if not turns or any(message.kind == "person" for message in waiting):
+    begins = any(message.kind == "person" for message in waiting) and not (turns and _awaits_agreement(turns[-1]))
+    if not turns or begins:
         turns.append(waiting)
     else:
         turns[-1].extend(waiting)
+
+
+def _awaits_agreement(turn: Sequence[Message]) -> bool:
+    demand = demanded(turn[:-1])
+    return demand is not None and turn[-1].text == demand.question
 
 
 def lead_of(messages: Sequence[Message]) -> int:

@@ -93,7 +93,8 @@ def test_the_context_is_shown_to_the_letter_part_by_part() -> None:
     lines = [line for line in shown.splitlines() if not line.startswith("── ")]
     assert lines[:-2] == [
         "Be brief. [x]",
-        "get_machines",
+        "get_machines (22)",
+        "/context tools shows them as the agent reads them.",
         "Today is Sunday. [/b]",
         "Log a leak [31m[/red]",
         "(guided keeps its own notes here)",
@@ -105,6 +106,13 @@ def test_the_context_is_shown_to_the_letter_part_by_part() -> None:
     assert kinds == ["── system prompt", "── tools (1)", "── context", "── person", "── agent", "── tools", "── agent"]
     assert lines[-1].startswith("About ")
     assert lines[-1].endswith(" tokens in 5 messages.")
+
+
+def test_the_tools_are_shown_with_all_that_the_agent_reads_of_them() -> None:
+    console = screen()
+    tools = (ToolSpec("get_machines", "Find machines.", {"type": "object"}),)
+    show_context(ModelRequest(AgentBrief("a", "A", (), "", {}), "", (), tools=tools), None, console, schemas=True)
+    assert 'get_machines (22)\nFind machines.\n{"type": "object"}\n' in printed(console)
 
 
 @pytest.mark.parametrize(("counted", "said"), [(None, "messages."), (1234, "messages; the server counts 1,234.")])

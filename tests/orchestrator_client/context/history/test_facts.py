@@ -1,6 +1,14 @@
 import pytest
 
-from orchestrator_client.context.history.facts import as_line, carries_data, data_in, keywords, windows_in
+from orchestrator_client.context.history.facts import (
+    as_line,
+    bare_data,
+    carries_data,
+    data_in,
+    instructs,
+    keywords,
+    windows_in,
+)
 
 
 @pytest.mark.parametrize(
@@ -39,6 +47,35 @@ def test_data_keep_the_words_that_say_what_they_are() -> None:
 
 def test_an_instruction_keeps_its_negation() -> None:
     assert windows_in("Please do not use the gauge of the night shift") == "not use gauge night shift"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "never use gauge GG-03",
+        "Always measure twice.",
+        "You must not round",
+        "use LT-130 only",
+        "do not ask Bob",
+        "Don't!",
+    ],
+)
+def test_what_holds_from_now_on_is_an_instruction(text: str) -> None:
+    assert instructs(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["at most 5 mm", "I don't know", "the shift lead, as always", "Must I do it?", "we do not have that"]
+)
+def test_what_only_tells_or_asks_is_no_instruction(text: str) -> None:
+    assert not instructs(text)
+
+
+def test_bare_data_keep_their_units_and_what_stands_beside_them() -> None:
+    assert bare_data("The bolts get 118.5 Nm, bore 42.000 mm +0.025/-0 on MC-101; 5 pieces every 2 hours.") == (
+        "118.5 Nm, 42.000 mm +0.025/-0, MC-101, 5 pieces, 2 hours"
+    )
+    assert bare_data("3 more, 5 m, 4 mills") == "3, 5 m, 4"
 
 
 def test_a_question_is_known_by_its_last_words() -> None:

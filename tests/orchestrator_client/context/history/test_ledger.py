@@ -138,8 +138,54 @@ def test_what_finds_no_room_is_counted() -> None:
     told = condensed_ledger(Ledger(given=entries(300)), most_tokens=600)
     shown = sum(line.startswith("- ") for line in told.splitlines()) - 1
     assert 0 < shown < 300
-    assert f"the {300 - shown} oldest left out for want of room" in told
-    assert "P-0300" in told
+    assert f"- {300 - shown} more left out for want of room" in told
+    assert all(f"P-{n:04d}" in told for n in (1, 2, 3, 298, 299, 300))
+    assert "P-0100" not in told
+
+
+def test_a_standing_instruction_is_told_apart_from_the_data_of_the_same_message() -> None:
+    kept = ledger(user("The bolts get 118.5 Nm. Never use gauge GG-03."))
+    assert [entry.text for entry in kept.instructions] == ["Never use gauge GG-03."]
+    assert [entry.text for entry in kept.given] == ["The bolts get 118.5 Nm."]
+
+
+@pytest.mark.parametrize("count", [60, 300])
+def test_a_standing_instruction_outlives_all_other_data(count: int) -> None:
+    asked = Given(count // 2, "please never use the gauge GG-03 for it, as I have told them")
+    told = condensed_ledger(Ledger(given=entries(count), instructions=(asked,)), most_tokens=300)
+    assert "never use" in told
+    assert "left out for want of room" in told
+
+
+def test_of_too_many_instructions_the_first_and_the_newest_stay_and_all_other_data_go() -> None:
+    rules = tuple(Given(n, f"never use the gauge GG-{n:03d} for it") for n in range(200))
+    told = condensed_ledger(Ledger(given=entries(5), instructions=rules), most_tokens=600)
+    assert all(f"never use gauge GG-{n:03d}" in told for n in (0, 1, 198, 199))
+    assert "P-0003" not in told
+    assert text_tokens(told) <= 600
+
+
+def test_what_is_repeated_later_or_stored_since_is_left_out_first() -> None:
+    spare = (Given(1, "take SP-001 on MC-101"), Given(2, "limit 7.25 Nm of P-7777", stored=True))
+    later = (*entries(20)[3:], Given(99, "now take SP-001 on MC-101 again"))
+    told = condensed_ledger(Ledger(given=(*spare, *later)), most_tokens=180)
+    assert "- 4 more left out" in told
+    assert not any(line.startswith(("- 1:", "- 2:")) for line in told.splitlines())
+    assert all(text in told for text in ("SP-001", "P-0004", "P-0005", "P-0020"))
+
+
+def test_what_repeats_an_early_datum_stays_in_its_place() -> None:
+    early, again = Given(1, "take SP-001 on MC-101"), Given(150, "SP-001 on MC-101, again")
+    said = (early, *entries(300)[1:149], again, *entries(300)[150:])
+    assert "- 150: SP-001, MC-101" in condensed_ledger(Ledger(given=said), most_tokens=400)
+
+
+def test_data_count_as_stored_once_a_later_write_has_all_of_them() -> None:
+    before, after = user("The limit of P-7 is 42.5 Nm."), user("And of P-8 it is 42.5 Nm.")
+    row = {"characteristic": "P-7", "limits": [42.5, "Nm"]}
+    turns = [[before, *written("QP-1", tool="create_quality_plan", rows=[row])], [after]]
+    kept = ledger_of(turns, opening=OPENING, read_only=frozenset())
+    assert [entry.stored for entry in kept.given] == [True, False]
 
 
 def test_what_was_said_twice_is_told_once() -> None:

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 
 from orchestrator_client.context.history.policy import (
@@ -24,7 +26,16 @@ def load(
 ) -> Load:
     """Turns of one size; the newest two should stay."""
     turn = TurnLoad(whole, cleared)
-    return Load(room, fixed, stand_in=50, turns=(turn,) * turns, floor=max(0, turns - 2), condensed=condensed)
+    return Load(
+        room,
+        fixed,
+        stand_in=50,
+        standing=50,
+        context=0,
+        turns=(turn,) * turns,
+        floor=max(0, turns - 2),
+        condensed=condensed,
+    )
 
 
 def test_a_fixed_window_leaves_ten_turns_as_they_are() -> None:
@@ -48,13 +59,43 @@ def test_the_token_aware_policy_waits_for_80_percent() -> None:
 
 
 def test_old_tool_results_are_cleared_before_any_turn_is_left_out() -> None:
-    assert TokenAware().decide(load(9, room=1_000, cleared=10)) == Condensed(0, "", cleared_turns=5)
+    assert TokenAware().decide(load(9, room=1_000, cleared=10)) == Condensed(0, "", cleared_turns=6)
 
 
-def test_turns_are_left_out_until_half_the_room_is_free() -> None:
+def test_turns_are_left_out_until_more_than_half_the_leeway_is_free() -> None:
     decided = TokenAware().decide(load(9, room=1_000))
-    assert decided == Condensed(5, "", cleared_turns=7)
-    assert load(9, room=1_000).tokens(decided) == 50 + 400
+    assert decided == Condensed(6, "", cleared_turns=7)
+    assert load(9, room=1_000).tokens(decided) == 50 + 300
+
+
+def test_no_turn_is_left_out_where_clearing_alone_makes_enough_room() -> None:
+    """The target of 430 is not met, but half of the 950 beside the stand-in is free."""
+    decided = TokenAware().decide(load(9, room=1_000, whole=120, cleared=30))
+    assert (decided.turns, decided.cleared_turns) == (0, 7)
+
+
+@pytest.mark.parametrize("fixed", [0, 5_000, 10_000])
+def test_between_two_condensations_are_as_many_turns_however_large_the_fixed_part_is(fixed: int) -> None:
+    """It is the room beside it that counts: 20 turns of 100 tokens."""
+    condensed, moved = Condensed(0, ""), list[int]()
+    for turns in range(1, 101):
+        decided = TokenAware().decide(load(turns, room=fixed + 2_050, fixed=fixed, condensed=condensed))
+        moved += [turns] if decided != condensed else []
+        condensed = decided
+    assert [after - before for before, after in pairwise(moved)] == [9] * (len(moved) - 1)
+    assert len(moved) > 5
+
+
+def test_a_newest_turn_that_is_too_large_anyway_drives_no_other_out_if_clearing_one_is_enough() -> None:
+    turns = (*(TurnLoad(50, 50),) * 5, TurnLoad(2_800, 90), TurnLoad(50, 50))
+    full = Load(1_000, 0, 50, 50, 0, turns, floor=5, condensed=Condensed(0, ""))
+    assert TokenAware().decide(full) == Condensed(0, "", cleared_turns=6)
+
+
+def test_context_of_turns_left_out_weighs_no_more_than_is_kept_of_it() -> None:
+    turns = (TurnLoad(3_000, 3_000, left=3_000),) * 3
+    full = Load(10_000, 0, 50, 50, 500, turns, floor=2, condensed=Condensed(2, "", 2))
+    assert full.tokens(Condensed(2, "", 2)) == 50 + 500 + 3_000
 
 
 def test_the_newest_messages_stay_while_they_fit() -> None:
@@ -67,7 +108,7 @@ def test_the_newest_turn_stays_whatever_happens() -> None:
 
 def test_a_whole_task_stays_while_it_fits() -> None:
     assert WholeTask().decide(load(9, room=1_000)) == Condensed(0, "")
-    assert WholeTask().decide(load(10, room=1_000)).turns == 6
+    assert WholeTask().decide(load(10, room=1_000)).turns == 7
 
 
 def test_a_fixed_window_that_does_not_fit_is_cut_further() -> None:

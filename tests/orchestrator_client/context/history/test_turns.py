@@ -2,6 +2,7 @@ import pytest
 
 from orchestrator_client.context.history import turns_of
 from orchestrator_client.context.history.turns import floor_of, lead_of, opening_of
+from orchestrator_client.dialogue.confirmation import demanded
 from orchestrator_client.dialogue.messages import (
     Message,
     ToolResultBlock,
@@ -32,6 +33,20 @@ def test_a_tool_result_stays_in_the_turn_of_its_call() -> None:
         [OPENING, CALL, RESULT, ASKED],
         [LATER, THANKED],
     ]
+
+
+def test_a_demand_of_the_server_and_the_answer_to_it_are_one_turn() -> None:
+    error = {"error": {"code": "confirmation_required", "message": "This withdraws CP-1.", "alternatives": ["code-1"]}}
+    refused = ToolResultBlock(tool_use_id="1", content="", structured=error, is_error=True)
+    demanding = [OPENING, CALL, Message(role="user", blocks=(refused,))]
+    demand = demanded(demanding)
+    assert demand is not None
+    question = assistant(demand.question)
+    assert turns_of([*demanding, question, user("yes"), THANKED, LATER]) == [
+        [*demanding, question, user("yes"), THANKED],
+        [LATER],
+    ]
+    assert len(turns_of([*demanding, ASKED, user("yes")])) == 2
 
 
 def test_the_first_context_and_what_the_person_said_are_one_turn() -> None:

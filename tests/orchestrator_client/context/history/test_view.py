@@ -1,7 +1,9 @@
 import json
+from dataclasses import replace
 
 from orchestrator_client.context.history import turns_of, view
 from orchestrator_client.context.history.results import shortened
+from orchestrator_client.context.history.view import MOST
 from orchestrator_client.dialogue.completion import MARKER
 from orchestrator_client.dialogue.condensed import Condensed
 from orchestrator_client.dialogue.messages import (
@@ -72,7 +74,7 @@ def test_context_that_came_up_later_outlives_its_turn_within_its_bounds() -> Non
     log = [*LOG[:5], machines, *LOG[5:9], materials, *LOG[9:]]
     assert machines in view(log, Condensed(5, "", 5))
     assert materials in view(log, Condensed(5, "", 5))
-    seen = view(log, Condensed(5, "", 5), context_tokens=500)
+    seen = view(log, Condensed(5, "", 5), shares=replace(MOST, context=500))
     assert materials not in seen
     assert machines not in seen
 

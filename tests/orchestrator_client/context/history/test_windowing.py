@@ -10,7 +10,7 @@ from orchestrator_client.models.protocol import ModelRequest
 from orchestrator_client.models.scripted import ScriptedModel, fail, reply
 from orchestrator_client.models.tokens import request_tokens
 from tests.support.assistant import is_valid
-from tests.support.histories import READ, Recounting, fitted_turns, long_task, request_for
+from tests.support.histories import READ, Recounting, fitted_turns, long_task, request_for, summarizing
 
 pytestmark = pytest.mark.anyio
 
@@ -92,7 +92,7 @@ async def test_only_turns_that_newly_leave_are_summed_up() -> None:
 
 
 async def test_without_a_new_summary_the_old_one_stays() -> None:
-    async with ScriptedModel([fail(ModelUnavailable("busy"))]) as model:
+    async with summarizing(fail(ModelUnavailable("busy"))) as model:
         before = Condensed(5, "So far.", 5)
         fitted = await windowing("fixed", model).fit(request_for(log_of(16)), before, window_tokens=200_000)
     assert fitted.condensed == Condensed(10, "So far.", 10)
@@ -127,16 +127,16 @@ async def test_what_is_shown_is_what_was_sent() -> None:
 
 
 async def test_a_finished_task_is_summed_up_where_the_policy_wants_it() -> None:
-    async with ScriptedModel([reply("Intent: done.")]) as model:
+    async with summarizing(reply("Intent: done.")) as model:
         assert await windowing("task", model).sum_up(log_of(4), Condensed(2, "So far.", 2)) == "Intent: done."
     text = model.requests[0].messages[0].text
     assert "So far." in text
     assert "Row 2 is" not in text
     assert "Row 3 is" in text
-    async with ScriptedModel([]) as unasked:
+    async with summarizing() as unasked:
         assert await windowing("tokens", unasked).sum_up(log_of(4), None) == ""
 
 
 async def test_a_finished_task_keeps_the_summary_it_had_if_no_new_one_can_be_made() -> None:
-    async with ScriptedModel([reply("None")]) as model:
+    async with summarizing(reply("None")) as model:
         assert await windowing("task", model).sum_up(log_of(4), Condensed(2, "So far.", 2)) == "So far."

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import groupby, product
 
 import pytest
 
 from orchestrator_client.context.history import Fitted, Summarizer, Windowing, policy_named, turns_of, view
 from orchestrator_client.context.history.results import shortened
 from orchestrator_client.context.history.turns import lead_of
+from orchestrator_client.context.history.view import Shares
 from orchestrator_client.dialogue.completion import MARKER
 from orchestrator_client.dialogue.condensed import Condensed
 from orchestrator_client.dialogue.messages import Message
@@ -20,10 +21,10 @@ pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
 
 HISTORIES = 10_000
 CASES = list(product(("fixed", "tokens", "task"), (1_800, 4_000, 12_000, 40_000, 200_000), (0.7, 1.0, 1.6)))
-STAND_IN = 400 + 150
-"""Tokens that are reserved for a summary and the phrases around it."""
+STAND_IN = 80 + 150
+"""Tokens that are reserved at least for a summary and the phrases around it."""
 
-LEFT_OUT = "oldest left out for want of room"
+LEFT_OUT = "left out for want of room"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +59,28 @@ def check_budget(case: Case, fitted: Fitted, log: Sequence[Message]) -> None:
     if fitted.estimated_tokens <= case.room:
         return
     newest = Condensed(len(turns_of(log)) - 1, "", len(turns_of(log)))
-    smallest = view(log, newest, read_only={READ}, ledger_tokens=case.room * 15 // 100)
-    least = request_tokens(request_for(shortened(smallest, excess_tokens=10**9))) + STAND_IN
-    assert least * case.scale > case.room * 0.95
+    least = Shares(ledger=min(200, case.room * 15 // 100), summary=80, context=0)
+    smallest = view(log, newest, read_only={READ}, shares=least)
+    cut = request_tokens(request_for(shortened(smallest, excess_tokens=10**9))) + STAND_IN
+    assert cut * case.scale > case.room * 0.95
 
 
 def check_kept(made: History, fitted: Fitted, log: Sequence[Message]) -> None:
-    """Everything planted is in the prompt; of each kind the oldest may be left out, which is said then."""
+    """Everything planted is in the prompt, or it is said that something is not.
+
+    Of the user's data it is those in the middle, and no instruction before all others are left out.
+    """
     prompt = told(fitted.request.messages)
     kept_from = len(log) - sum(map(len, turns_of(log)[fitted.left_out_turns :]))
     opening = lead_of(log)
     for planted in (made.data, made.records, made.errors):
         kept = [text in prompt for place, text in planted if opening < place < kept_from]
         assert all(kept) or LEFT_OUT in prompt
-        assert kept == sorted(kept) or planted is not made.data
+    said = [(log[place].text, text in prompt) for place, text in made.data if opening < place < kept_from]
+    instructions = [kept for text, kept in said if "always" in text]
+    plain = [kept for text, kept in said if "always" not in text]
+    assert [kept for kept, _ in groupby(plain)].count(False) <= 1
+    assert all(instructions) or not any(plain)
     assert all(text in prompt for place, text in made.data if place == opening)
 
 
