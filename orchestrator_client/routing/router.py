@@ -143,11 +143,7 @@ def _state(message: str, project: str | None, open_task: str | None, parked: Seq
         f"Project selected: {quoted(project) if project else 'none'}.",
         f"Open task: {quoted(open_task) if open_task else 'none'}.",
         f"Parked tasks: {', '.join(map(quoted, parked)) or 'none'}.",
-        *(
-            [f"Just before, they said: {quoted(talk.said)}", f"They were answered: {quoted(talk.answered)}"]
-            if talk
-            else ()
-        ),
+        *(_exchange(talk) if talk else ()),
         "Message:",
         message,
     ]

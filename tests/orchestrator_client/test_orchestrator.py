@@ -687,3 +687,26 @@ async def test_after_a_persons_yes_the_model_may_pass_the_code_on(plant: Path) -
         assert is_valid(await at.history())
     assert (done.outcome, done.reply) == ("completed", "CP-A-01 is withdrawn.")
     assert rows(plant, IN_FORCE) == [(0,)]
+
+
+async def test_an_answer_to_small_talk_is_understood_by_router_and_agent_and_forgotten_after_the_task(
+    plant: Path,
+) -> None:
+    steps = [
+        route("general"),
+        reply("Plans or issues: which one?"),
+        route("issue_tracking"),
+        call("log_issue", report()),
+        reply("It is reported.\n[TASK_COMPLETE]"),
+        route("quality_planning"),
+        reply("Which part?"),
+    ]
+    async with ScriptedModel(steps) as model, assistant(plant, model) as at:
+        await talk(at, "What can you do?", "the second one", "Create a quality plan")
+    routing, opening = model.requests[2].messages[0].text, texts(model.requests[3].messages)
+    assert 'they said: "What can you do?"' in routing
+    assert 'answered: "Plans or issues: which one?"' in routing
+    assert '"user": "What can you do?"' in opening
+    later = texts([*model.requests[5].messages, *model.requests[6].messages])
+    assert "What can you do?" not in later
+    assert "which one" not in later
