@@ -6,7 +6,7 @@ READY  := $(VENV)/.installed
 LOCAL  := .venv-local-model
 
 .DEFAULT_GOAL := help
-.PHONY: help chat test local-model lint format schemas classifier sample-plant wheel clean
+.PHONY: help chat test test-long local-model lint format schemas classifier sample-plant wheel clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -24,6 +24,9 @@ chat: $(READY) ## Talk to the assistant (no key, no network needed)
 
 test: $(READY) ## Run the tests
 	@$(BIN)/python -m pytest
+
+test-long: $(READY) ## Run the slowest test at its full length (about 2 minutes)
+	@SHOPFLOOR_TEST_SEQUENCES=200 $(BIN)/python -m pytest tests/mcp_server/test_any_sequence.py
 
 $(LOCAL)/.installed: pyproject.toml constraints.txt
 	@test -x $(LOCAL)/bin/python || $(PYTHON) -m venv $(LOCAL)

@@ -1,8 +1,21 @@
+import os
+import shutil
+from pathlib import Path
+
 import pytest
 from hypothesis import settings
 
 settings.register_profile("no clock", deadline=None)
 settings.load_profile("no clock")
+
+_MEMORY = Path("/dev/shm")
+_ENOUGH_BYTES = 4 * 2**30
+
+
+def pytest_configure() -> None:
+    """Keep the tests' files in memory where there is plenty: each of thousands of commits waits for a disk."""
+    if _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ENOUGH_BYTES:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
 
 
 @pytest.fixture

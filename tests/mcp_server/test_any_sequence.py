@@ -5,6 +5,7 @@ The graphs are written down here a second time, from the standards and not from 
 """
 
 import json
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -25,7 +26,10 @@ from tests.support.checks import case_modules
 from tests.support.sample_plant import control_plan, plan_row, report, sample_plant
 
 VALID: Mapping[str, dict[str, Any]] = {name: given for module in case_modules() for name, given in module.VALID.items()}
-SEQUENCES, STEPS, SHARES = 200, 50, 2
+SEQUENCES = int(os.environ.get("SHOPFLOOR_TEST_SEQUENCES", "80"))
+"""`make test-long` plays 200."""
+
+STEPS, SHARES = 50, 2
 
 OPEN = {"draft", "in_review", "approved"}
 DOCUMENT_MOVES = {
@@ -81,7 +85,7 @@ class Plant(RuleBasedStateMachine):
     @initialize()
     def open(self) -> None:
         self.stack = ExitStack()
-        self.folder = Path(tempfile.mkdtemp())
+        self.folder = Path(tempfile.mkdtemp(dir=os.environ.get("PYTEST_DEBUG_TEMPROOT")))
         self.stack.callback(shutil.rmtree, self.folder)
         self.portal = self.stack.enter_context(start_blocking_portal())
         self.plant = self.stack.enter_context(self.portal.wrap_async_context_manager(sample_plant(self.folder)))

@@ -352,7 +352,7 @@ async def test_a_tool_server_that_is_down_in_the_middle_of_a_task_loses_nothing(
     async with assistant(plant, GuidedModel(), target=NOWHERE) as at:
         turn = await at.say("FC57 housing")
         assert (turn.outcome, turn.mode) == ("interrupted", "task_active")
-        assert turn.reply.endswith("Your task is still open; say continue to go on.")
+        assert turn.reply.endswith("Your task is still open; send your message again to go on.")
     async with assistant(plant, GuidedModel()) as at:
         assert (await at.say("FC57 housing")).reply.startswith("Material id")
 
