@@ -16,6 +16,7 @@ from orchestrator_client.agent_work import AgentWork
 from orchestrator_client.agents.registry import AgentRegistry
 from orchestrator_client.context.history import Policy, TokenAware
 from orchestrator_client.dialogue.commands import CANCEL
+from orchestrator_client.dialogue.completion import without_marker
 from orchestrator_client.errors import ClientError
 from orchestrator_client.events import Listener, Note
 from orchestrator_client.models.protocol import Model, ModelRequest
@@ -142,7 +143,8 @@ class Orchestrator:
             dropped = Turn(session_id, said, None, "cancelled", state.mode)
             await self._store.finish_turn(unfinished, state=state.but(so_far=None), result=dropped.as_json())
             return
-        tell(Note(f"Your earlier message was cut short; its answer comes first. You said: {unfinished.text}"))
+        said = without_marker(unfinished.text)
+        tell(Note(f"Your earlier message was cut short; its answer comes first. You said: {said}"))
         await self._carry_out(unfinished, tell)
         tell(Note("And to your new message:"))
 

@@ -90,8 +90,8 @@ def choices_of(state: SessionState) -> tuple[Choice, ...]:
         case Return():
             return tuple(_return_choices(state))
         case question:
-            named = [Choice("agent", candidate.title, agent=candidate.agent) for candidate in question.options]
-            return (*named, Choice("drop"))
+            agents = [Choice("agent", candidate.title, agent=candidate.agent) for candidate in question.options]
+            return (*agents, Choice("drop"))
 
 
 def put(state: SessionState, title: Callable[[str], str]) -> str:
