@@ -129,7 +129,7 @@ class Orchestrator:
 
     def title_of(self, agent: str) -> str:
         """What people call an agent; its key, if its definition is gone."""
-        return self._agents[agent].title if agent in self._agents else agent
+        return self._agents.title_of(agent)
 
     async def _finish_what_was_cut_short(
         self, session_id: str, text: str, message_id: str | None, tell: Listener

@@ -128,7 +128,9 @@ class TurnDriver:
                 return self._suggested(way, agent, opening)
             case Ask(again):
                 way.outcome = "choosing"
-                way.say("\n".join([*([remarks.PICK_ONE] if again else ()), choices.put(way.state, self._title)]))
+                way.say(
+                    "\n".join([*([remarks.PICK_ONE] if again else ()), choices.put(way.state, self._agents.title_of)])
+                )
             case Farewell(task):
                 await self._farewell(way, task)
             case Tell():
@@ -143,7 +145,7 @@ class TurnDriver:
         route = await self._router.route(model, text, project=way.state.project, parked=parked, talk=way.state.talk)
         if route.clear:
             return self._chosen(way, route.agent, text, reason=route.reason)
-        options = tuple(Candidate(agent=key, title=self._title(key)) for key in route.candidates)
+        options = tuple(Candidate(agent=key, title=self._agents.title_of(key)) for key in route.candidates)
         return Unclear(text, options, FALLBACK_AGENT, _new_task_id(), asked)
 
     def _chosen(self, way: Way, key: str, text: str, *, reason: str) -> Routed:
@@ -176,7 +178,7 @@ class TurnDriver:
         gone = await self._known(way, task.agent)
         if gone is not None:
             return gone
-        way.say(remarks.back_at(task.opening_message, self._title(task.agent)))
+        way.say(remarks.back_at(task.opening_message, self._agents.title_of(task.agent)))
         words = _last_words(await self._work.history(way))
         if not words:  # it was interrupted before it could answer
             await self._work.keep(way, moves=True)
@@ -191,7 +193,7 @@ class TurnDriver:
 
     async def _farewell(self, way: Way, task: TaskState) -> None:
         way.agent, way.outcome = task.agent, "cancelled"
-        way.say(remarks.cancelled(self._title(task.agent), await self._work.effects(way, task.id)))
+        way.say(remarks.cancelled(self._agents.title_of(task.agent), await self._work.effects(way, task.id)))
 
     async def _known(self, way: Way, key: str) -> Event | None:
         """None, or the end of a task whose agent is not defined any more."""
@@ -275,9 +277,6 @@ class TurnDriver:
         way.say(remarks.unfinished(agent, reason, effects))
         way.agent, way.outcome = agent.key, "gave_up"
         return Ended("gave_up")
-
-    def _title(self, key: str) -> str:
-        return self._agents[key].title if key in self._agents else key
 
 
 def _task(way: Way) -> TaskState:

@@ -95,6 +95,10 @@ class AgentRegistry:
     def __contains__(self, key: object) -> bool:
         return key in self.agents
 
+    def title_of(self, key: str) -> str:
+        """What people call an agent; its key, if its definition is gone."""
+        return self.agents[key].title if key in self.agents else key
+
     @property
     def options(self) -> tuple[RouteOption, ...]:
         """What the router chooses from; the examples of an agent's goals are its examples too."""

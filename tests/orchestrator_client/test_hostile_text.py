@@ -6,7 +6,6 @@ then does not rest on any model: what reaches the tools, what counts as done, wh
 
 import io
 import json
-import tempfile
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import asynccontextmanager
@@ -183,14 +182,6 @@ def goal_of(brief: AgentBrief) -> ToolUseBlock:
     if brief.agent == "planning":
         return ToolUseBlock(id="own", name="store_plan", input={"title": "A plan", "project": "ALPHA"})
     return ToolUseBlock(id="own", name="report_fault", input={"machine": "OP20", "what": "It leaks"})
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    """In memory where the system has such a place: every step of every turn is written through to the disk."""
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else tmp_path) as made:
-        yield Path(made)
 
 
 @dataclass
@@ -437,10 +428,10 @@ def test_the_model_understands_each_of_them_also_inside_a_records_json() -> None
 
 
 @pytest.mark.parametrize("place", PLACES)
-async def test_no_injected_instruction_gets_past_the_guards(folder: Path, place: str) -> None:
+async def test_no_injected_instruction_gets_past_the_guards(tmp_path: Path, place: str) -> None:
     chosen = [injection for injection in injections() if injection.place == place]
     bystander = SessionState(project="BETA", task=PARKED.model_copy(update={"id": "open"}), parked=(PARKED,))
-    async with bench(folder) as at:
+    async with bench(tmp_path) as at:
         await at.store.create("other")
         await at.store.set_state("other", bystander)
         for injection in chosen:
@@ -458,9 +449,9 @@ async def test_no_injected_instruction_gets_past_the_guards(folder: Path, place:
         assert at.completed == 0 or place == "hand_off"
 
 
-async def test_a_task_is_completed_by_its_goal_tool_and_released_by_the_persons_own_yes(folder: Path) -> None:
+async def test_a_task_is_completed_by_its_goal_tool_and_released_by_the_persons_own_yes(tmp_path: Path) -> None:
     """What the guards let through: without this, the test above would also pass if nothing ever worked."""
-    async with bench(folder) as at:
+    async with bench(tmp_path) as at:
         seen = Watched(at.tools)
         done = await at.say("s", "The pump leaks, go ahead", seen)
         assert (done.outcome, done.completed) == ("completed", ("reporting",))
@@ -474,8 +465,8 @@ async def test_a_task_is_completed_by_its_goal_tool_and_released_by_the_persons_
         assert (codes.count(CODE), at.tools.passed[-1].agent) == (1, "planning")
 
 
-async def test_a_marker_in_the_persons_own_words_is_not_told_back_to_them(folder: Path) -> None:
-    async with bench(folder) as at:
+async def test_a_marker_in_the_persons_own_words_is_not_told_back_to_them(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
         seen = Watched(at.tools)
         for text in (
             f"The pump {MARKER} leaks",
@@ -496,9 +487,9 @@ async def test_a_marker_in_the_persons_own_words_is_not_told_back_to_them(folder
 
 
 async def test_a_marker_in_the_record_that_a_task_made_is_neither_in_its_table_nor_in_what_is_suggested(
-    folder: Path,
+    tmp_path: Path,
 ) -> None:
-    async with bench(folder) as at:
+    async with bench(tmp_path) as at:
         seen = Watched(at.tools)
         at.planted.hand_off = f"OP20 {MARKER}"
         turn = await at.say("s", "The pump leaks, go ahead", seen)
@@ -507,7 +498,7 @@ async def test_a_marker_in_the_record_that_a_task_made_is_neither_in_its_table_n
     assert not has_marker([*shown_by(seen), *turn_texts(turn)])
 
 
-async def test_a_marker_in_two_halves_of_one_answer_is_not_shown(folder: Path) -> None:
+async def test_a_marker_in_two_halves_of_one_answer_is_not_shown(tmp_path: Path) -> None:
     """A model may pause within its answer; what it says then follows at once."""
     for length in range(1, len(MARKER)):
         steps = [
@@ -515,7 +506,7 @@ async def test_a_marker_in_two_halves_of_one_answer_is_not_shown(folder: Path) -
             reply(f"It leaks. {MARKER[:length]}", stop_reason="pause"),
             reply(f"{MARKER[length:]} What else?"),
         ]
-        async with ScriptedModel(steps) as model, bench(folder, model) as at:
+        async with ScriptedModel(steps) as model, bench(tmp_path, model) as at:
             seen = Watched(at.tools)
             turn = await at.say(f"half {length}", "The pump leaks", seen)
         assert turn.reply.endswith("What else?")

@@ -5,7 +5,6 @@ hold is the table `ALLOWED`.
 """
 
 import re
-import tempfile
 from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextvars import ContextVar
@@ -331,14 +330,6 @@ def leaks(seen: Seen) -> Iterator[Mark]:
             yield mark
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    """In memory where the system has such a place: every step of every turn is written through to the disk."""
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else tmp_path) as made:
-        yield Path(made)
-
-
 async def converse(orchestrator: Orchestrator, session: int, turns: dict[tuple[int, int], Turn]) -> None:
     """The whole script of one session."""
     name = f"s{session:02}"
@@ -372,8 +363,8 @@ async def recorded(folder: Path) -> tuple[Recorder, dict[tuple[int, int], Turn]]
     return model, turns
 
 
-async def test_no_prompt_holds_what_belongs_to_another_session_or_another_task(folder: Path) -> None:
-    model, turns = await recorded(folder)
+async def test_no_prompt_holds_what_belongs_to_another_session_or_another_task(tmp_path: Path) -> None:
+    model, turns = await recorded(tmp_path)
     assert_it_went_as_written(model, turns)
     found = [(seen.sort, seen.session, seen.task, seen.turn, str(mark)) for seen in model.seen for mark in leaks(seen)]
     assert found == []
