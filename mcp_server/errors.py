@@ -9,8 +9,11 @@ ToolFailure
 ├── ConfirmationRequired  confirmation_required a person: agrees to what will happen, then the same call with the code
 ├── Declined              declined              nobody: a person was asked and said no; nothing was done
 ├── BackendUnavailable    backend_unavailable   nobody now: wait and retry
+│   └── NotRepeated                             the caller: nothing was stored, and we do not send it again by ourselves
 ├── DeadlineExceeded      deadline_exceeded     nobody now: nothing was stored, retry
+├── NotAllowed            not_allowed           the operator: the system of record refuses our credentials
 ├── OutcomeUnknown        outcome_unknown       the caller: read before writing again
+│   └── AnswerLost                              the federation looks the record up; no caller ever sees it
 ├── VerificationFailed    verification_failed   the operator: the backend did not store what it said
 └── InternalError         internal              us
 
@@ -22,6 +25,7 @@ from typing import Any
 
 __all__ = [
     "Ambiguous",
+    "AnswerLost",
     "BackendUnavailable",
     "ConfigurationError",
     "ConfirmationRequired",
@@ -30,7 +34,9 @@ __all__ = [
     "Declined",
     "InternalError",
     "InvalidInput",
+    "NotAllowed",
     "NotFound",
+    "NotRepeated",
     "OutcomeUnknown",
     "RuleViolated",
     "ToolFailure",
@@ -120,8 +126,17 @@ class Declined(ToolFailure):
 
 
 class BackendUnavailable(ToolFailure):
+    """Nothing was stored. `repeatable` is False where only the caller may decide to send it again."""
+
     code = "backend_unavailable"
     retryable = True
+    repeatable = True
+
+
+class NotRepeated(BackendUnavailable):
+    """The system was sent a write that nothing protects from being doubled, and said that it did nothing."""
+
+    repeatable = False
 
 
 class DeadlineExceeded(ToolFailure):
@@ -129,9 +144,17 @@ class DeadlineExceeded(ToolFailure):
     retryable = True
 
 
+class NotAllowed(ToolFailure):
+    code = "not_allowed"
+
+
 class OutcomeUnknown(ToolFailure):
     code = "outcome_unknown"
     outcome_known = False
+
+
+class AnswerLost(OutcomeUnknown):
+    """A write was sent, and its answer never came or says nothing."""
 
 
 class VerificationFailed(ToolFailure):

@@ -10,7 +10,19 @@ from pydantic import BaseModel
 
 from mcp_server.domain.records import Record
 
-__all__ = ["AuditEntry", "Backend", "Capabilities", "Page", "Query", "Reader", "StoredCall", "UnitOfWork"]
+__all__ = [
+    "AuditEntry",
+    "Backend",
+    "Capabilities",
+    "Change",
+    "Holding",
+    "Page",
+    "Query",
+    "Reader",
+    "Sending",
+    "StoredCall",
+    "UnitOfWork",
+]
 
 R = TypeVar("R", bound=Record)
 Item = TypeVar("Item", bound=BaseModel)
@@ -44,8 +56,33 @@ class Page(Generic[Item]):
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """One record a call makes or changes; `before` is None for one that it makes."""
+
+    before: Record | None
+    after: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """What a call set out to write, in order, where the system of record cannot take it all at once.
+
+    The first `begun` of the changes may have arrived; the others were never sent. `record_type` and `record_id` name
+    what the call is about, for the audit row.
+    """
+
+    changes: tuple[Change, ...]
+    begun: int
+    record_type: str | None
+    record_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class StoredCall:
-    """A finished write and its answer, kept so that the same key never takes effect twice."""
+    """A write and its answer, kept so that the same key never takes effect twice.
+
+    `sending` is given while the end of the write is not known; `result` is then the answer it would have.
+    """
 
     principal: str
     tool: str
@@ -54,6 +91,7 @@ class StoredCall:
     result: dict[str, Any]
     stored_at: datetime
     expires_at: datetime
+    sending: Sending | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +110,52 @@ class AuditEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Holding:
+    """How much of one kind of records a system of record holds; the companion store keeps the rest.
+
+    Attributes:
+        fields: fields of the record that the system itself holds.
+        creates: it takes new records of this kind.
+        changes: fields it can change on a record that is there.
+        client_ids: it takes our id and refuses one that is taken; otherwise it numbers the record itself, and our id
+            stands in one of its texts.
+    """
+
+    fields: frozenset[str]
+    creates: bool
+    changes: frozenset[str]
+    client_ids: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a backend can promise; the pipeline makes up for what it cannot.
 
-    `atomic`: a unit of work takes effect as a whole or not at all, with idempotency record and audit row inside.
+    Attributes:
+        atomic: a unit of work takes effect as a whole or not at all, with idempotency record and audit row inside.
+        idempotency_keys: the system itself knows a write with the same key again.
+        revisions: it refuses a change of a record that was changed meanwhile (ETag, revision, transaction).
+        list_style: how it lists, in words (`rows`, `bare array`, `{items, total}` ...).
+        error_style: how it says no, in words.
+        holdings: kind of record by what it holds of it. A kind that is not named is kept in the companion store as a
+            whole. Of an atomic backend it is empty: it holds everything.
     """
 
     atomic: bool
+    idempotency_keys: bool = True
+    revisions: bool = True
+    list_style: str = "rows"
+    error_style: str = "constraint"
+    holdings: Mapping[type[Record], Holding] = field(default_factory=dict[type[Record], Holding])
 
 
 class Reader(Protocol):
     """A consistent view of the records."""
+
+    @property
+    def source(self) -> str:
+        """Where what was read so far comes from; answers name it."""
+        ...
 
     async def find(self, kind: type[R], query: Query) -> Page[R]: ...
 
@@ -106,6 +179,26 @@ class UnitOfWork(Reader, Protocol):
         """
         ...
 
+    async def send(self, call: StoredCall) -> bool:
+        """Put what was written into the system of record; from then on, reads see what it really holds.
+
+        A transaction holds it already. Elsewhere this is the point of no return, so `call` is kept first, and each
+        record is sent once. Where the answer to one is lost, it is looked up, never sent blindly again. In a unit that
+        will not commit, only what can be checked beforehand is checked.
+
+        Args:
+            call: the write under way, with its answer so far; `sending` says what an earlier attempt has begun.
+
+        Returns:
+            Whether an answer was lost and its record found by looking it up.
+
+        Raises:
+            BackendUnavailable: nothing was stored.
+            Conflict, RuleViolated, NotFound: the system refused; nothing was stored.
+            OutcomeUnknown: something may have been stored.
+        """
+        ...
+
     async def recall(self, principal: str, tool: str, key: str, now: datetime) -> StoredCall | None:
         """The stored answer under a key, unless it has expired."""
         ...
@@ -124,7 +217,7 @@ class Backend(Protocol):
 
     @property
     def source(self) -> str:
-        """What answers name as the origin of their data."""
+        """What the system of record is called in answers."""
         ...
 
     @property
