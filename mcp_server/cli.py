@@ -22,6 +22,7 @@ from mcp_server.invocation import (
     FAILED,
     AsJson,
     AsOf,
+    BackendOption,
     DataDir,
     ExcludeTools,
     OnlyTools,
@@ -69,6 +70,7 @@ def serve(
     tools: OnlyTools = None,
     exclude_tools: ExcludeTools = None,
     read_only: ReadOnly = False,
+    backend: BackendOption = None,
     data_dir: DataDir = None,
     as_of: AsOf = None,
 ) -> None:
@@ -79,6 +81,7 @@ def serve(
     cannot be called either, nor read as a resource.
     """
     settings = settings_from(
+        backend=backend,
         data_dir=data_dir,
         as_of=as_of,
         toolsets=toolsets,
@@ -94,9 +97,8 @@ def serve(
         from mcp_server.clock import Clock
 
         clock = Clock(settings.as_of)
-        backend = await open_backend(settings, clock)
-        async with aclosing(backend):
-            server = build_server(backend, clock, offered)
+        async with aclosing(await open_backend(settings, clock)) as plant:
+            server = build_server(plant, clock, offered)
             if transport is Transport.STDIO:
                 from mcp_server.transports.stdio import serve_stdio
 
@@ -144,6 +146,7 @@ def call(
     exclude_tools: ExcludeTools = None,
     read_only: ReadOnly = False,
     as_json: AsJson = False,
+    backend: BackendOption = None,
     data_dir: DataDir = None,
     as_of: AsOf = None,
 ) -> None:
@@ -154,6 +157,7 @@ def call(
     """
     given = arguments_from(arguments)
     settings = settings_from(
+        backend=backend,
         data_dir=data_dir,
         as_of=as_of,
         toolsets=toolsets,
@@ -173,7 +177,12 @@ def call(
         show_failure(refused)
         if code := _code_to_confirm(answer):
             remark("To confirm it:")
-            options = {"--idempotency-key": idempotency_key, "--data-dir": data_dir, "--as-of": as_of and as_of.date()}
+            options = {
+                "--idempotency-key": idempotency_key,
+                "--backend": backend,
+                "--data-dir": data_dir,
+                "--as-of": as_of and as_of.date(),
+            }
             remark(_command(declared, given | {"confirmation": code}, options))
     else:
         show_answer(answer)
@@ -218,21 +227,20 @@ def seed(
     erase: Annotated[bool, typer.Option("--erase", help="Delete everything in the database first.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before erasing.")] = False,
     as_json: AsJson = False,
+    backend: BackendOption = None,
     data_dir: DataDir = None,
     as_of: AsOf = None,
 ) -> None:
     """Fill an empty database with the sample plant. `serve` and `call` do it on first use."""
-    settings = settings_from(data_dir=data_dir, as_of=as_of)
+    settings = settings_from(backend=backend, data_dir=data_dir, as_of=as_of)
     if erase and not yes:
         ask(f"Delete every record in {settings.data_dir}?")
 
     async def main() -> dict[str, int] | None:
-        from mcp_server.backends.sql.provision import reseed
-        from mcp_server.bundled import sample_plant_dir
+        from mcp_server.backends.opening import seed_backend
         from mcp_server.clock import Clock
 
-        today = Clock(settings.as_of).today()
-        return await reseed(settings.data_dir, sample_plant=sample_plant_dir(), as_of=today, erase=erase)
+        return await seed_backend(settings, Clock(settings.as_of).today(), erase=erase)
 
     counts = run(main)
     if as_json:
@@ -281,9 +289,8 @@ def _called(
 
         try:
             clock = Clock(settings.as_of)
-            backend = await open_backend(settings, clock)
-            async with aclosing(backend):
-                return await Pipeline(backend, clock).call(tool, given, Caller(idempotency_key=key))
+            async with aclosing(await open_backend(settings, clock)) as plant:
+                return await Pipeline(plant, clock).call(tool, given, Caller(idempotency_key=key))
         except ToolFailure as failure:
             return failure.as_json()
 

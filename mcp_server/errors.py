@@ -9,7 +9,8 @@ ToolFailure
 ├── ConfirmationRequired  confirmation_required a person: agrees to what will happen, then the same call with the code
 ├── Declined              declined              nobody: a person was asked and said no; nothing was done
 ├── BackendUnavailable    backend_unavailable   nobody now: wait and retry
-│   └── NotRepeated                             the caller: nothing was stored, and we do not send it again by ourselves
+│   ├── NotRepeated                             the caller: nothing was stored, and we do not send it again by ourselves
+│   └── Interrupted         outcome_unknown       nobody now: part of it may be stored; the same call goes on from there
 ├── DeadlineExceeded      deadline_exceeded     nobody now: nothing was stored, retry
 ├── NotAllowed            not_allowed           the operator: the system of record refuses our credentials
 ├── OutcomeUnknown        outcome_unknown       the caller: read before writing again
@@ -33,6 +34,7 @@ __all__ = [
     "DeadlineExceeded",
     "Declined",
     "InternalError",
+    "Interrupted",
     "InvalidInput",
     "NotAllowed",
     "NotFound",
@@ -137,6 +139,13 @@ class NotRepeated(BackendUnavailable):
     """The system was sent a write that nothing protects from being doubled, and said that it did nothing."""
 
     repeatable = False
+
+
+class Interrupted(BackendUnavailable):
+    """Some of it may be stored. The same call with the same key finds out, and goes on where this one stopped."""
+
+    code = "outcome_unknown"
+    outcome_known = False
 
 
 class DeadlineExceeded(ToolFailure):

@@ -23,6 +23,7 @@ __all__ = [
     "FAILED",
     "AsJson",
     "AsOf",
+    "BackendOption",
     "DataDir",
     "ExcludeTools",
     "OnlyTools",
@@ -53,6 +54,16 @@ AsOf = Annotated[
         formats=["%Y-%m-%d"],
         metavar="YYYY-MM-DD",
         help="Hold the plant's day at this date [env: SHOPFLOOR_AS_OF].",
+        show_default=False,
+    ),
+]
+BackendOption = Annotated[
+    str | None,
+    typer.Option(
+        "--backend",
+        metavar="URL|FILE",
+        help="System of record: postgresql://…, fsmes+https://…, tryton+https://…, or a .yaml file [env: "
+        "SHOPFLOOR_BACKEND; credentials: SHOPFLOOR_BACKEND_USER, _PASSWORD, _TOKEN].",
         show_default=False,
     ),
 ]
@@ -89,6 +100,7 @@ ReadOnly = Annotated[
 class Options(TypedDict, total=False):
     """Options that are settings; what was not given is absent, None, empty or False."""
 
+    backend: str | None
     data_dir: Path | None
     as_of: datetime | None
     toolsets: list[str] | None

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import platformdirs
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 __all__ = ["Settings"]
@@ -41,6 +41,18 @@ class Settings(BaseSettings):
         AfterValidator(Path.expanduser),
         Field(default_factory=_user_data_dir, description="Folder of the plant's database"),
     ]
+    backend: Annotated[
+        SecretStr | None,
+        Field(
+            description="System of record: PostgreSQL URL, MES or ERP URL, or a YAML file; default: the embedded store"
+        ),
+    ] = None
+    backend_user: Annotated[str | None, Field(description="Who we sign in as at an MES or ERP")] = None
+    backend_password: Annotated[SecretStr | None, Field(description="Its password")] = None
+    backend_token: Annotated[SecretStr | None, Field(description="Token or API key, instead of a password")] = None
+    backend_timeout_s: Annotated[
+        float, Field(gt=0, le=120, description="Seconds an MES or ERP may take for one answer")
+    ] = 10.0
     as_of: Annotated[
         date | None, Field(description="Hold the plant's day at this date, and seed the sample plant for it")
     ] = None

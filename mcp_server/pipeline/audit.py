@@ -6,18 +6,18 @@ from typing import Any
 from mcp_server.backends.base import AuditEntry, Backend
 from mcp_server.errors import ToolFailure
 from mcp_server.pipeline.changes import Changes
-from mcp_server.pipeline.declaration import Caller, WriteCall, WriteRequest, WriteResult
+from mcp_server.pipeline.declaration import Caller, WriteCall, WriteRequest
 
 __all__ = ["record_refusal", "record_write"]
 
 
-async def record_write(call: WriteCall, tool: str, request: WriteRequest, result: WriteResult, changes: Changes) -> int:
+async def record_write(call: WriteCall, tool: str, request: WriteRequest, outcome: str, changes: Changes) -> int:
     """Append the row of a write that is about to be committed, and the history of what it wrote; returns its number."""
-    stored = result.stored
+    about = changes.sending
     entry = AuditEntry(
-        outcome=result.status,
-        record_type=None if stored is None else type(stored).__name__,
-        record_id=None if stored is None else stored.id,
+        outcome=outcome,
+        record_type=about.record_type,
+        record_id=about.record_id,
         **_who_and_what(tool, request, call.caller, call.now),
     )
     number = await changes.audit(entry)

@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 
 import anyio
 import structlog
-from pydantic import BaseModel
 
 from mcp_server.backends.base import Backend
 from mcp_server.clock import Clock
@@ -14,9 +13,10 @@ from mcp_server.errors import BackendUnavailable, DeadlineExceeded, InternalErro
 from mcp_server.pipeline import arguments, audit, idempotency, preconditions, result_check
 from mcp_server.pipeline.breaker import Breaker
 from mcp_server.pipeline.changes import Changes
-from mcp_server.pipeline.declaration import Caller, Request, Tool, ToolCall, WriteCall, WriteRequest
+from mcp_server.pipeline.declaration import Caller, Request, Tool, ToolCall, WriteCall, WriteRequest, published
 from mcp_server.pipeline.execution import Deadline, RetryBudget, execute
 from mcp_server.pipeline.size import bounded
+from mcp_server.pipeline.write_call import WriteAttempt
 
 __all__ = ["Pipeline"]
 
@@ -76,47 +76,34 @@ class Pipeline:
         return await execute(
             attempt,
             deadline_s=tool.deadline_s if caller.deadline_s is None else min(tool.deadline_s, caller.deadline_s),
-            repeatable=not tool.writes or self._backend.capabilities.atomic,
+            repeatable=True,
             breaker=self._breaker,
             budget=self._budget,
         )
 
     async def _read(self, tool: AnyTool, request: Request, caller: Caller) -> dict[str, Any]:
         async with self._backend.reader() as reader:
-            call = ToolCall(reader, caller, self._clock.now(), self._clock.today, self._backend.source)
+            call = ToolCall(reader, caller, self._clock.now(), self._clock.today)
             await preconditions.check(tool, request, call)
             result = await tool.run(request, call)
             await result_check.check(tool, request, result, call)
-            return _published(result)
+            return published(result)
 
     async def _write(
         self, tool: AnyTool, request: WriteRequest, caller: Caller, key: idempotency.Key, deadline: Deadline
     ) -> dict[str, Any]:
         async with self._backend.unit_of_work(commit=not request.dry_run) as unit:
             changes = Changes(unit)
-            call = WriteCall(changes, caller, self._clock.now(), self._clock.today, self._backend.source, unit=changes)
-            answer = None if request.dry_run else await idempotency.recall(call, tool.name, key)
-            if answer is None:
-                answer = await self._effect(tool, request, key, call, changes)
-            else:
-                answer |= {"replayed": True}
-            deadline.lift()
-            return answer
-
-    async def _effect(
-        self, tool: AnyTool, request: WriteRequest, key: idempotency.Key, call: WriteCall, changes: Changes
-    ) -> dict[str, Any]:
-        """What the call changes in its unit of work, and the answer; the caller commits or does not."""
-        await preconditions.check(tool, request, call)
-        result = await tool.run(request, call)
-        await result_check.check(tool, request, result, call)
-        verification = await result_check.read_back(result, changes.written, call)
-        if request.dry_run:
-            return _published(result.model_copy(update={"verification": verification, "dry_run": True}))
-        audit_id = await audit.record_write(call, tool.name, request, result, changes)
-        answer = _published(result.model_copy(update={"verification": verification, "audit_id": audit_id}))
-        await idempotency.remember(call, tool.name, key, answer)
-        return answer
+            attempt = WriteAttempt(
+                tool=tool,
+                request=request,
+                key=key,
+                call=WriteCall(changes, caller, self._clock.now(), self._clock.today, unit=changes),
+                changes=changes,
+                deadline=deadline,
+                atomic=self._backend.capabilities.atomic,
+            )
+            return await attempt.answer()
 
     async def _note_refusal(self, tool: AnyTool, request: WriteRequest, caller: Caller, failure: ToolFailure) -> None:
         """A dry run leaves no trace; and where the backend is what failed, the log must do."""
@@ -134,14 +121,6 @@ class Pipeline:
                 )
         except (ToolFailure, TimeoutError):
             _log.warning("refusal not audited", tool=tool.name, code=failure.code)
-
-
-def _published(result: BaseModel) -> dict[str, Any]:
-    """As JSON, without absent fields and without a list of warnings that warns of nothing."""
-    answer = result.model_dump(mode="json", exclude_none=True)
-    if answer.get("warnings") == []:
-        del answer["warnings"]
-    return answer
 
 
 def _elapsed_ms(started: float) -> float:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import TypeVar
 
-from mcp_server.backends.base import AuditEntry, Page, Query, StoredCall, UnitOfWork
+from mcp_server.backends.base import AuditEntry, Change, Page, Query, Sending, StoredCall, UnitOfWork
 from mcp_server.domain.records import HistoryEntry, Record
 from mcp_server.pipeline.result_check import compare
 
@@ -20,11 +20,43 @@ class Changes:
         self._unit = unit
         self._before: dict[tuple[type[Record], str], Record | None] = {}
         self._after: dict[tuple[type[Record], str], Record] = {}
+        self._spoken_of: Record | None = None
+        self._begun = 0
 
     @property
-    def written(self) -> tuple[Record, ...]:
-        """Every record of this call as it was last sent, in the order of first writing."""
-        return tuple(self._after.values())
+    def source(self) -> str:
+        return self._unit.source
+
+    @property
+    def sending(self) -> Sending:
+        """Every record of this call before and after it, in the order of first writing, and what the call is about."""
+        about = self._spoken_of
+        return Sending(
+            changes=tuple(Change(self._before[name], after) for name, after in self._after.items()),
+            begun=self._begun,
+            record_type=None if about is None else type(about).__name__,
+            record_id=None if about is None else about.id,
+        )
+
+    @property
+    def sent(self) -> tuple[Record, ...]:
+        """What the system of record must hold when the call is done: what was written, and what the answer shows."""
+        written = tuple(self._after.values())
+        shown = self._spoken_of
+        return written if shown is None or shown in written else (*written, shown)
+
+    def speak_of(self, record: Record | None) -> None:
+        """The record that the answer shows."""
+        self._spoken_of = record
+
+    def resume(self, sending: Sending) -> None:
+        """Take over what an earlier attempt set out to write, and how far it came."""
+        for change in sending.changes:
+            self._before[_name(change.after)] = change.before
+            self._after[_name(change.after)] = change.after
+            if (type(change.after).__name__, change.after.id) == (sending.record_type, sending.record_id):
+                self._spoken_of = change.after
+        self._begun = sending.begun
 
     async def find(self, kind: type[R], query: Query) -> Page[R]:
         return await self._unit.find(kind, query)
@@ -46,6 +78,9 @@ class Changes:
             self._before[name] = await self._unit.get(type(record), record.key)
         await self._unit.replace(record)
         self._after[name] = record
+
+    async def send(self, call: StoredCall) -> bool:
+        return await self._unit.send(call)
 
     async def recall(self, principal: str, tool: str, key: str, now: datetime) -> StoredCall | None:
         return await self._unit.recall(principal, tool, key, now)

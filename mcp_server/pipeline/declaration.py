@@ -34,6 +34,7 @@ __all__ = [
     "WriteCall",
     "WriteRequest",
     "WriteResult",
+    "published",
     "tool",
 ]
 
@@ -136,7 +137,8 @@ class Verification(Result):
 
 
 class WriteResult(Result):
-    """Outcome of a write. The pipeline fills in `verification`, `audit_id` and `replayed`.
+    """Outcome of a write. The pipeline fills in `verification`, `audit_id`, `replayed` and, where more than one store
+    holds the record, `source`.
 
     `dry_run` results describe what would be stored; nothing is, and ids may differ later.
     """
@@ -145,6 +147,7 @@ class WriteResult(Result):
     dry_run: bool = False
     replayed: bool = False
     verification: Verification | None = None
+    source: str | None = None
     warnings: tuple[str, ...] = ()
     audit_id: int | None = None
 
@@ -152,6 +155,14 @@ class WriteResult(Result):
     def stored(self) -> Record | None:
         """The record this call wrote, or None when it wrote nothing."""
         raise NotImplementedError
+
+
+def published(result: BaseModel) -> dict[str, Any]:
+    """As JSON, without absent fields and without a list of warnings that warns of nothing."""
+    answer = result.model_dump(mode="json", exclude_none=True)
+    if answer.get("warnings") == []:
+        del answer["warnings"]
+    return answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +182,12 @@ class ToolCall:
     caller: Caller
     now: datetime
     today: Callable[[str | None], date]
-    source: str
     seen: dict[tuple[type[Record], str], Record] = field(default_factory=dict[tuple[type[Record], str], Record])
+
+    @property
+    def source(self) -> str:
+        """Where what the call has read so far comes from."""
+        return self.plant.source
 
 
 @dataclass(slots=True)

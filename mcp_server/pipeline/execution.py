@@ -1,7 +1,7 @@
 """Runs the tool against the backend: within a deadline, retried where that is safe, behind a circuit breaker.
 
 The only place that retries a backend. An attempt is a whole unit of work, so a failed one has left nothing behind;
-that is why writes may be repeated here. A backend that is not atomic must say so, and its writes are never repeated.
+that is why writes may be repeated here. A backend that cannot promise it says so with `BackendUnavailable.repeatable`.
 """
 
 import math
@@ -122,7 +122,7 @@ async def _retried(
     def again(error: Exception) -> bool | float:
         nonlocal failures
         failures += 1
-        if failures == ATTEMPTS or not repeatable or not isinstance(error, BackendUnavailable):
+        if failures == ATTEMPTS or not repeatable or not isinstance(error, BackendUnavailable) or not error.repeatable:
             return False
         told_s = error.retry_after_s or 0
         wait_s = told_s if told_s > 0 else backoff_s(failures)

@@ -1,17 +1,17 @@
 """A key never takes effect twice: the answer of a finished write is stored with its key, in the same transaction."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from mcp_server.backends.base import Query, StoredCall
+from mcp_server.backends.base import Query, Sending, StoredCall
 from mcp_server.domain.records import HistoryEntry
 from mcp_server.errors import Conflict, InvalidInput
 from mcp_server.pipeline.arguments import canonical_json
 from mcp_server.pipeline.declaration import Caller, Request, WriteCall
 
-__all__ = ["KEPT", "META_KEY", "WINDOW", "Key", "key_for", "recall", "remember"]
+__all__ = ["KEPT", "META_KEY", "WINDOW", "Key", "key_for", "recall", "record", "remember"]
 
 META_KEY = "io.shopfloor/idempotency-key"
 """Where a client puts its key in a request's `_meta`."""
@@ -53,8 +53,8 @@ def key_for(caller: Caller, tool: str, request: Request) -> Key:
     return Key(text=key, arguments_hash=digest, given=True)
 
 
-async def recall(call: WriteCall, tool: str, key: Key) -> dict[str, Any] | None:
-    """The stored answer of this very call, or None when it has not been made.
+async def recall(call: WriteCall, tool: str, key: Key) -> StoredCall | None:
+    """What is kept of this very call, or None when it has not been made.
 
     Raises:
         Conflict: the key was used for other arguments.
@@ -68,7 +68,7 @@ async def recall(call: WriteCall, tool: str, key: Key) -> dict[str, Any] | None:
             field=f"_meta[{META_KEY}]",
             suggestion="Use a new key for a new call; repeat a call with the same arguments.",
         )
-    return stored.result
+    return stored
 
 
 async def _is_overtaken(call: WriteCall, stored: StoredCall) -> bool:
@@ -76,6 +76,8 @@ async def _is_overtaken(call: WriteCall, stored: StoredCall) -> bool:
 
     A caller who gives keys says which of the two it is; for others, submit, reject and submit are three decisions.
     """
+    if stored.sending is not None:
+        return False
     number = stored.result["audit_id"]
     written = (await call.plant.find(HistoryEntry, Query({"audit_id": (number,)}))).items
     touched = Query({"record_id": tuple({entry.record_id for entry in written})}, limit=1, descending=True)
@@ -83,15 +85,20 @@ async def _is_overtaken(call: WriteCall, stored: StoredCall) -> bool:
     return bool(newest) and newest[0].audit_id > number
 
 
-async def remember(call: WriteCall, tool: str, key: Key, answer: dict[str, Any]) -> None:
-    await call.unit.remember(
-        StoredCall(
-            principal=call.caller.principal,
-            tool=tool,
-            key=key.text,
-            arguments_hash=key.arguments_hash,
-            result=answer,
-            stored_at=call.now,
-            expires_at=call.now + (KEPT if key.given else WINDOW),
-        )
+def record(call: WriteCall, tool: str, key: Key, answer: dict[str, Any], sending: Sending) -> StoredCall:
+    """The call as it is kept from before anything is sent until it is known to be done."""
+    return StoredCall(
+        principal=call.caller.principal,
+        tool=tool,
+        key=key.text,
+        arguments_hash=key.arguments_hash,
+        result=answer,
+        stored_at=call.now,
+        expires_at=call.now + (KEPT if key.given else WINDOW),
+        sending=sending,
     )
+
+
+async def remember(call: WriteCall, done: StoredCall, answer: dict[str, Any]) -> None:
+    """Keep the answer of a call that is done."""
+    await call.unit.remember(replace(done, result=answer, sending=None))

@@ -1,6 +1,6 @@
 """The result before anyone sees it: its shape, the tool's invariants, and what a write really stored, by value."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,12 +8,16 @@ from pydantic import ValidationError
 
 from mcp_server.domain.records import Record
 from mcp_server.errors import InternalError, VerificationFailed
-from mcp_server.pipeline.declaration import CallT, Req, Res, Tool, Verification, WriteCall, WriteResult
+from mcp_server.pipeline.declaration import CallT, Req, Res, Tool, Verification, WriteCall
 
 __all__ = ["Mismatch", "check", "compare", "read_back"]
 
 _MOST_SHOWN = 120
 _MOST_TOLD = 10
+_NOTHING_KEPT = "Nothing was kept. Report this to whoever runs the system of record."
+_STAYS = (
+    "What it holds now stays there. Correct it there, then repeat this call: it is checked again, not written again."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,34 +45,31 @@ async def check(tool: Tool[Req, Res, CallT], request: Req, result: Res, call: Ca
         await invariant(request, result, call)
 
 
-async def read_back(result: WriteResult, written: Iterable[Record], call: WriteCall) -> Verification:
-    """Read every written record again, and the one the result speaks of; compare every field with what was sent.
+async def read_back(sent: Sequence[Record], call: WriteCall, *, undone: bool) -> Verification:
+    """Read every record again and compare every field with what was sent.
+
+    `undone` says whether the unit of work takes everything back when this fails.
 
     Raises:
         VerificationFailed: one is not there, or differs; the unit of work must not be committed.
     """
-    sent = [*written]
-    if result.stored is not None and result.stored not in sent:
-        sent.append(result.stored)
+    advice = _NOTHING_KEPT if undone else _STAYS
     checked = 0
     for record in sent:
-        checked += await _read_one_back(record, call)
+        checked += await _read_one_back(record, call, advice)
     return Verification(fields_checked=checked, read_at=call.now)
 
 
-async def _read_one_back(sent: Record, call: WriteCall) -> int:
+async def _read_one_back(sent: Record, call: WriteCall, advice: str) -> int:
     found = await call.unit.get(type(sent), sent.key)
     if found is None:
-        raise VerificationFailed(
-            f"The system of record accepted {sent.id} but does not hold it.",
-            suggestion="Nothing was kept. Report this to whoever runs the system of record.",
-        )
+        raise VerificationFailed(f"The system of record accepted {sent.id} but does not hold it.", suggestion=advice)
     checked, mismatches = compare(sent.model_dump(mode="json"), found.model_dump(mode="json"))
     if mismatches:
         raise VerificationFailed(
             f"The system of record stored {sent.id} differently from what was sent.",
             field=mismatches[0].field,
-            suggestion="Nothing was kept. Report this to whoever runs the system of record.",
+            suggestion=advice,
             also=[f"{m.field}: sent {m.sent}, found {m.found}" for m in mismatches[:_MOST_TOLD]],
         )
     return checked

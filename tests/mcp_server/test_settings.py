@@ -2,12 +2,17 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from mcp_server.settings import Settings
 
 EXAMPLES = {
     "data_dir": "/srv/plant",
+    "backend": "postgresql://shopfloor@db/plant",
+    "backend_user": "planner",
+    "backend_password": "correct horse",
+    "backend_token": "a-token",
+    "backend_timeout_s": "2.5",
     "as_of": "2026-06-30",
     "toolsets": "core,quality",
     "tools": "log_issue",
@@ -25,7 +30,14 @@ def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def as_written(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
     return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+def test_no_secret_is_shown_with_the_settings() -> None:
+    settings = Settings(backend="postgresql://u:canary@db/p", backend_password="canary", backend_token="canary")
+    assert "canary" not in f"{settings!r} {settings}"
 
 
 def test_every_setting_is_described_and_has_an_example_here() -> None:

@@ -4,7 +4,7 @@ An adapter only translates and talks. What was lost, doubled, dropped or changed
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from mcp_server.backends.base import Holding
@@ -38,16 +38,19 @@ class Row:
     """One record as the system shows it.
 
     Attributes:
-        key: the record's key with us: the system's own, or the one that was stamped into it when it was made.
+        key: the record's key with us: the system's own, or the one that was stamped into it when it was made. Where the
+            companion store knows the `ref`, the key it has for it counts.
         ref: what the system calls the record: its code, name or number, as text.
         values: the system's value of every mapped column, by column.
         version: ETag or revision, where the system has one.
+        assumed: like `Collection.assumed`, and before it: what this very record tells of fields that are not mapped.
     """
 
     key: str
     ref: str
     values: Mapping[str, Any]
     version: str | None = None
+    assumed: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 class Collection(Protocol, Generic[R]):
@@ -93,7 +96,11 @@ class Collection(Protocol, Generic[R]):
         ...
 
     async def one(self, key: str, ref: str | None) -> Row | None:
-        """The record with our key, asked for anew; `ref` is what the system called it when it was made, if known."""
+        """The record with our key, asked for anew; `ref` is what the system called it when it was made, if known.
+
+        Raises:
+            Conflict: the system holds several records with this key; the message names them.
+        """
         ...
 
     async def create(self, record: R, idempotency_key: str) -> str:

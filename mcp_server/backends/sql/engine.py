@@ -1,35 +1,21 @@
-"""Opens a SQLite file so that nothing acknowledged is ever lost.
+"""What every database engine of the store does alike: connections inside a transaction, and how one ends."""
 
-One connection of one process at a time writes and checkpoints; all others only read. That is what keeps SQLite
-before 3.51.3 clear of its WAL-reset corruption, and it makes every unit of work serial.
-"""
-
-import os
-import sqlite3
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
-from contextlib import asynccontextmanager, closing, contextmanager
-from pathlib import Path
-from typing import Any, TypeVar
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from typing import Any, Protocol, TypeVar
 
 import anyio
-import anyio.to_thread
-import filelock
 import sqlalchemy as sa
 from anyio.lowlevel import checkpoint_if_cancelled
-from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mcp_server.errors import BackendUnavailable
 
-__all__ = ["BUSY_TIMEOUT_S", "Connection", "SqliteFile", "is_damage"]
+__all__ = ["BUSY_TIMEOUT_S", "Connection", "Database", "close", "roll_back", "transaction", "uncancelled"]
 
 BUSY_TIMEOUT_S = 5.0
-_READERS = 4
-_POLL_S = 0.005
-_PRIMARY_CODE = 0xFF
-"""SQLite's extended result codes keep the primary one in their lowest byte."""
+"""How long a unit waits for the writers of other processes."""
 
 T = TypeVar("T")
 
@@ -47,196 +33,78 @@ class Connection:
     async def execute(
         self, statement: sa.Executable, values: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
     ) -> sa.CursorResult[Any]:
+        """Run one statement.
+
+        Raises:
+            BackendUnavailable: the database gave no answer.
+        """
         await checkpoint_if_cancelled()
-        with _uncancelled():
-            return await self._raw.execute(statement, values)
+        with uncancelled():
+            try:
+                return await self._raw.execute(statement, values)
+            except OSError as error:  # a socket that broke, or the driver's own time-out
+                raise BackendUnavailable(
+                    "The plant database did not answer; nothing was stored.", suggestion="Try again in a moment."
+                ) from error
 
     async def run_sync(self, work: Callable[[sa.Connection], T]) -> T:
         """Hand the synchronous connection to `work`, for libraries that want one."""
         await checkpoint_if_cancelled()
-        with _uncancelled():
+        with uncancelled():
             return await self._raw.run_sync(work)
 
 
-class SqliteFile:
-    """The writing and the reading side of one database file."""
+class Database(Protocol):
+    """One database, with one writing transaction at a time over all processes."""
 
-    def __init__(self, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
-        self.path = path
-        self._busy_timeout_s = busy_timeout_s
-        # The writer waits in `_begun`, where the wait can be cancelled, and not inside SQLite.
-        self._writer = _engine(path, 1, 0, ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"))
-        self._readers = _engine(path, _READERS, busy_timeout_s, ("query_only=ON", "wal_autocheckpoint=0"))
-        self._turn = anyio.Lock()
-        self._seats = anyio.Semaphore(_READERS)
-        self._between_processes = filelock.FileLock(path.with_suffix(".lock"))
+    def reading(self) -> AbstractAsyncContextManager[Connection]:
+        """A connection that sees one moment and cannot change it."""
+        ...
 
-    async def make(self) -> None:
-        """Make the file if there is none. One that exists is left alone, whatever it holds.
+    def writing(self, *, commit: bool = True) -> AbstractAsyncContextManager[Connection]:
+        """A transaction that ends with the block.
 
         Raises:
-            OSError: the folder cannot be written.
+            BackendUnavailable: it cannot be begun now; another process writes for longer than the busy timeout.
         """
-        async with self._turn, self._alone():
-            await anyio.to_thread.run_sync(_make, self.path)
+        ...
 
-    @asynccontextmanager
-    async def reading(self) -> AsyncGenerator[Connection]:
-        """A connection that sees one moment of the file and cannot change it."""
-        async with self._seats:
-            raw = await _open(self._readers, "BEGIN")
-            try:
-                yield Connection(raw)
-            finally:
-                await _close(raw)
+    async def aclose(self) -> None: ...
 
-    @asynccontextmanager
-    async def writing(self, *, commit: bool = True) -> AsyncGenerator[Connection]:
-        """The one writing connection, in a transaction that ends with the block.
 
-        A block that was cancelled is rolled back. A commit that was begun is finished, and nothing after it can be
-        cancelled: who gets a result has it stored, who gets a cancellation has not.
+@asynccontextmanager
+async def transaction(raw: AsyncConnection, *, end: Callable[[], Awaitable[None]]) -> AsyncGenerator[Connection]:
+    """A block that was cancelled or fails is rolled back; one that ends well ends with `end`.
 
-        Raises:
-            BackendUnavailable: another process holds the file for longer than the busy timeout.
-        """
-        async with self._turn, self._alone(), self._begun() as raw:
-            try:
-                yield Connection(raw)
-                await checkpoint_if_cancelled()
-            except BaseException:
-                with _uncancelled():
-                    await raw.rollback()
-                raise
-            with _uncancelled():
-                await (raw.commit() if commit else raw.rollback())
+    An end that was begun is finished, and nothing after it can be cancelled: who gets a result has it stored, who gets
+    a cancellation has not.
+    """
+    try:
+        yield Connection(raw)
+        await checkpoint_if_cancelled()
+    except BaseException:
+        await roll_back(raw)
+        raise
+    with uncancelled():
+        await end()
 
-    async def aclose(self) -> None:
-        """Close the readers, then the writer; the last connection to close folds the log into the file."""
-        with _uncancelled():
-            await self._readers.dispose()
-            async with self._turn:
-                await self._writer.dispose()
 
-    @asynccontextmanager
-    async def _alone(self) -> AsyncGenerator[None]:
-        with self._patience():
-            await _until(self._try_lock)
+async def roll_back(raw: AsyncConnection) -> None:
+    """A connection that is lost takes its transaction with it."""
+    with uncancelled():
         try:
-            yield
-        finally:
-            self._between_processes.release()
-
-    @asynccontextmanager
-    async def _begun(self) -> AsyncGenerator[AsyncConnection]:
-        with self._patience():
-            raw = await _until(self._try_begin)
-        try:
-            yield raw
-        finally:
-            await _close(raw)
-
-    @contextmanager
-    def _patience(self) -> Generator[None]:
-        try:
-            with anyio.fail_after(self._busy_timeout_s):
-                yield
-        except TimeoutError:
-            raise BackendUnavailable(
-                f"Another process has been writing to {self.path.name} for {self._busy_timeout_s:g} s.",
-                suggestion="Try again in a moment.",
-                retry_after_s=1.0,
-            ) from None
-
-    async def _try_lock(self) -> bool | None:
-        try:
-            self._between_processes.acquire(blocking=False)
-        except filelock.Timeout:
-            return None
-        except OSError as error:
-            raise BackendUnavailable(
-                f"{self._between_processes.lock_file} cannot be locked: {error.strerror}.",
-                suggestion="Check the folder's permissions and disk space.",
-            ) from error
-        return True
-
-    async def _try_begin(self) -> AsyncConnection | None:
-        try:
-            return await _open(self._writer, "BEGIN IMMEDIATE")
-        except OperationalError as error:
-            if _code(error) == sqlite3.SQLITE_BUSY:
-                return None
-            raise
+            await raw.rollback()
+        except (DBAPIError, OSError):
+            await raw.invalidate()
 
 
-def is_damage(error: DBAPIError) -> bool:
-    """Whether the error says that the file is no database, or a broken one."""
-    return _code(error) in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
-
-
-def _code(error: DBAPIError) -> int | None:
-    return error.orig.sqlite_errorcode & _PRIMARY_CODE if isinstance(error.orig, sqlite3.Error) else None
-
-
-@contextmanager
-def _uncancelled() -> Generator[None]:
-    with anyio.CancelScope(shield=True):
-        yield
-
-
-async def _until(attempt: Callable[[], Awaitable[T | None]]) -> T:
-    while (found := await attempt()) is None:  # noqa: ASYNC110 - another process sets no event of ours
-        await anyio.sleep(_POLL_S)
-    return found
-
-
-async def _open(engine: AsyncEngine, begin: str) -> AsyncConnection:
-    with _uncancelled():
-        raw = await engine.connect()
-        try:
-            await raw.exec_driver_sql(begin)
-        except BaseException:
-            await raw.close()
-            raise
-        return raw
-
-
-async def _close(raw: AsyncConnection) -> None:
+async def close(raw: AsyncConnection) -> None:
     """Give the connection back to its pool, which rolls back what is still open."""
-    with _uncancelled():
+    with uncancelled():
         await raw.close()
 
 
-def _make(path: Path) -> None:
-    """Made under another name first, so that a crash leaves no empty file: an empty one is a damaged one."""
-    if path.exists():
-        return
-    unnamed = path.with_name(f"{path.name}.{os.getpid()}.new")
-    with closing(sqlite3.connect(unnamed)) as connection:
-        connection.execute("PRAGMA journal_mode=WAL")
-    unnamed.replace(path)
-
-
-def _engine(path: Path, size: int, busy_timeout_s: float, pragmas: tuple[str, ...]) -> AsyncEngine:
-    engine = create_async_engine(
-        sa.URL.create("sqlite+aiosqlite", database=str(path)),
-        poolclass=AsyncAdaptedQueuePool,
-        pool_size=size,
-        max_overflow=0,
-    )
-
-    def prepare(raw: Any, _record: object) -> None:  # noqa: ANN401 - the adapted DB-API connection has no public type
-        raw.isolation_level = None  # this module writes BEGIN itself
-        raw.create_function("lower", 1, _lower)
-        cursor = raw.cursor()
-        for pragma in (f"busy_timeout={int(busy_timeout_s * 1000)}", *pragmas):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    event.listen(engine.sync_engine, "connect", prepare)
-    return engine
-
-
-def _lower(value: object) -> object:
-    """SQLite's own `lower` knows only ASCII; a search without case must find `Ölpumpe` by `ölpumpe`."""
-    return value.lower() if isinstance(value, str) else value
+@contextmanager
+def uncancelled() -> Generator[None]:
+    with anyio.CancelScope(shield=True):
+        yield

@@ -16,12 +16,13 @@ from anyio import to_thread
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from mcp_server.backends.sql import migrations
-from mcp_server.backends.sql.engine import BUSY_TIMEOUT_S, Connection, SqliteFile, is_damage
+from mcp_server.backends.sql.engine import BUSY_TIMEOUT_S, Connection
 from mcp_server.backends.sql.seed import complete_sample_plant, erase_plant, is_seeded, seed_sample_plant
+from mcp_server.backends.sql.sqlite import SqliteFile, is_damage
 from mcp_server.backends.sql.store import SqlBackend
 from mcp_server.errors import ConfigurationError
 
-__all__ = ["DATABASE_NAME", "open_store", "reseed"]
+__all__ = ["DATABASE_NAME", "open_companion", "open_store", "reseed"]
 
 DATABASE_NAME = "plant.sqlite3"
 _CHECKED_WHOLE = 32 * 1024 * 1024
@@ -41,12 +42,26 @@ async def open_store(
         BackendUnavailable: another process holds the file for longer than the busy timeout.
     """
     async with AsyncExitStack() as undo:
-        file = await _open_file(data_dir, sample_plant, busy_timeout_s, undo)
+        file = SqliteFile(data_dir / DATABASE_NAME, busy_timeout_s=busy_timeout_s)
+        await _prepare(file, sample_plant, undo)
         async with file.writing() as connection:
             if not await is_seeded(connection):
                 await seed_sample_plant(connection, sample_plant, as_of)
         undo.pop_all()
     return SqlBackend(file, source=f"sqlite:{DATABASE_NAME} (sample plant)")
+
+
+async def open_companion(data_dir: Path, name: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> SqlBackend:
+    """The store `name` in `data_dir`, for what a remote system cannot hold; it starts without any record.
+
+    Its records may refer to records of the remote system, so nothing checks that. Raises what `open_store` raises.
+    """
+    async with AsyncExitStack() as undo:
+        path = data_dir / f"{name}.sqlite3"
+        file = SqliteFile(path, foreign_keys=False, busy_timeout_s=busy_timeout_s)
+        await _prepare(file, None, undo)
+        undo.pop_all()
+    return SqlBackend(file, source=f"sqlite:{path.name}")
 
 
 async def reseed(data_dir: Path, *, sample_plant: Path, as_of: date, erase: bool) -> dict[str, int] | None:
@@ -55,7 +70,8 @@ async def reseed(data_dir: Path, *, sample_plant: Path, as_of: date, erase: bool
     `erase` deletes everything in the store first, in the same transaction. Raises what `open_store` raises.
     """
     async with AsyncExitStack() as after:
-        file = await _open_file(data_dir, sample_plant, BUSY_TIMEOUT_S, after)
+        file = SqliteFile(data_dir / DATABASE_NAME)
+        await _prepare(file, sample_plant, after)
         async with file.writing() as connection:
             if erase:
                 await erase_plant(connection)
@@ -64,10 +80,9 @@ async def reseed(data_dir: Path, *, sample_plant: Path, as_of: date, erase: bool
             return await seed_sample_plant(connection, sample_plant, as_of)
 
 
-async def _open_file(data_dir: Path, sample_plant: Path, busy_timeout_s: float, stack: AsyncExitStack) -> SqliteFile:
-    """The file at the current schema; the stack closes it."""
-    path = data_dir / DATABASE_NAME
-    file = SqliteFile(path, busy_timeout_s=busy_timeout_s)
+async def _prepare(file: SqliteFile, sample_plant: Path | None, stack: AsyncExitStack) -> None:
+    """Bring the file to the current schema; the stack closes it."""
+    path = file.path
     stack.push_async_callback(file.aclose)
     try:
         size = await _made(file)
@@ -83,7 +98,6 @@ async def _open_file(data_dir: Path, sample_plant: Path, busy_timeout_s: float, 
         if is_damage(error):
             raise _damaged(path) from error
         raise ConfigurationError(f"{path} cannot be opened: {error.orig}.", suggestion=_CHOOSE_ANOTHER) from error
-    return file
 
 
 async def _made(file: SqliteFile) -> int:
@@ -103,24 +117,16 @@ def _checked(connection: sa.Connection, *, path: Path, whole: bool) -> str | Non
     """The schema the file is at, or None for an empty one; refuses a file that this program must not touch."""
     if whole and connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one() != "ok":
         raise _damaged(path)
-    at = migrations.revision_of(connection)
-    if at is None and sa.inspect(connection).get_table_names():
-        raise ConfigurationError(f"{path} is a database of another program.", suggestion=_CHOOSE_ANOTHER)
-    if at is not None and at != migrations.HEAD and not migrations.is_known(at):
-        raise ConfigurationError(
-            f"{path} was written by a newer Shopfloor (schema {at}; this one knows {migrations.HEAD}).",
-            suggestion=f"Update Shopfloor. {_CHOOSE_ANOTHER}",
-        )
-    return at
+    return migrations.checked(connection, name=str(path), remedy=_CHOOSE_ANOTHER)
 
 
-async def _upgrade(connection: Connection, path: Path, sample_plant: Path, at: str) -> None:
+async def _upgrade(connection: Connection, path: Path, sample_plant: Path | None, at: str) -> None:
     """Bring an older store to the current schema, after a copy of it was put beside it."""
     backup = await to_thread.run_sync(_back_up, path)
     _log.warning("plant database backed up", backup=str(backup), schema=at)
     try:
         await connection.run_sync(migrations.upgrade)
-        added = await complete_sample_plant(connection, sample_plant)
+        added = {} if sample_plant is None else await complete_sample_plant(connection, sample_plant)
     except IntegrityError as error:
         raise ConfigurationError(
             f"{path} cannot be upgraded from schema {at} to {migrations.HEAD}: {error.orig}. It is as it was.",

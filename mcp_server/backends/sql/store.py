@@ -7,49 +7,61 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from pydantic import ValidationError
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from mcp_server.backends.base import AuditEntry, Capabilities, Page, Query, StoredCall
 from mcp_server.backends.sql import tables
-from mcp_server.backends.sql.engine import Connection, SqliteFile, is_damage
-from mcp_server.backends.sql.mapping import SEARCHED, plan_row_values, record_from, values_of
-from mcp_server.backends.sql.tables import TABLES
+from mcp_server.backends.sql.engine import Connection, Database
+from mcp_server.backends.sql.failures import failure_of
+from mcp_server.backends.sql.mapping import (
+    SEARCHED,
+    call_from,
+    call_values,
+    plan_row_values,
+    record_from,
+    values_of,
+)
+from mcp_server.backends.sql.tables import TABLES, Folded
 from mcp_server.domain.records import QualityPlan, Record
-from mcp_server.errors import BackendUnavailable, Conflict, InternalError
+from mcp_server.errors import Conflict, InternalError
 
 __all__ = ["SqlBackend"]
 
 R = TypeVar("R", bound=Record)
 
+_MOST_DIGITS = 18
+"""A longer number was not counted up to; somebody typed it."""
+
 
 class SqlBackend:
-    """Records in one SQLite file."""
+    """Records in one SQL database."""
 
     capabilities = Capabilities(atomic=True)
 
-    def __init__(self, file: SqliteFile, *, source: str) -> None:
-        self._file = file
+    def __init__(self, database: Database, *, source: str) -> None:
+        self._database = database
         self.source = source
 
     @asynccontextmanager
     async def reader(self) -> AsyncGenerator["SqlReader"]:
         with _database_errors():
-            async with self._file.reading() as connection:
-                yield SqlReader(connection)
+            async with self._database.reading() as connection:
+                yield SqlReader(connection, self.source)
 
     @asynccontextmanager
     async def unit_of_work(self, *, commit: bool = True) -> AsyncGenerator["SqlUnitOfWork"]:
         with _database_errors():
-            async with self._file.writing(commit=commit) as connection:
-                yield SqlUnitOfWork(connection)
+            async with self._database.writing(commit=commit) as connection:
+                yield SqlUnitOfWork(connection, self.source)
 
     async def aclose(self) -> None:
-        await self._file.aclose()
+        await self._database.aclose()
 
 
 class SqlReader:
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, source: str) -> None:
         self._connection = connection
+        self.source = source
 
     async def find(self, kind: type[R], query: Query) -> Page[R]:
         table = TABLES[kind]
@@ -74,6 +86,25 @@ class SqlReader:
         found = await self._records(kind, rows)
         return found[0] if found else None
 
+    async def remote_ref(self, kind: type[Record], key: str) -> str | None:
+        """What the remote system calls the record."""
+        table = tables.remote_records
+        query = sa.select(table.c.ref).where(table.c.kind == kind.__name__, table.c.key == key)
+        return (await self._connection.execute(query)).scalar_one_or_none()
+
+    async def remote_refs(self, kind: type[Record]) -> dict[str, str]:
+        """What the remote system calls every record of a kind that is known to be there, by key."""
+        table = tables.remote_records
+        query = sa.select(table.c.key, table.c.ref).where(table.c.kind == kind.__name__).order_by(table.c.key)
+        return {row.key: row.ref for row in await self._connection.execute(query)}
+
+    async def open_calls(self) -> tuple[StoredCall, ...]:
+        """The writes whose end is not known, oldest first."""
+        table = tables.idempotency_keys
+        order = (table.c.stored_at, table.c.principal, table.c.tool, table.c.key)
+        query = sa.select(table).where(table.c.sending.is_not(None)).order_by(*order)
+        return tuple(call_from(row) for row in (await self._connection.execute(query)).mappings())
+
     async def _records(self, kind: type[R], rows: Sequence[Mapping[Any, Any]]) -> tuple[R, ...]:
         if kind is not QualityPlan:
             return tuple(_record(kind, row) for row in rows)
@@ -93,14 +124,17 @@ class SqlUnitOfWork(SqlReader):
     async def next_id(self, kind: type[Record], prefix: str) -> str:
         column = TABLES[kind].c.id
         rest = sa.func.substr(column, len(prefix) + 1)
-        number = sa.cast(rest, sa.BigInteger)
+        number = sa.func.ltrim(rest, "0")
+        digits = sa.func.length(number)
         query = (
             sa.select(rest)
             .where(
-                column.between(prefix, f"{prefix}:"),  # the colon sorts after every digit; this is what uses the index
-                sa.func.ltrim(rest, "0") == sa.cast(number, sa.Text),  # nothing but a number after the prefix
+                column >= prefix,  # this is what uses the index
+                column < f"{prefix}:",  # the colon sorts after every digit
+                sa.func.ltrim(rest, "0123456789") == "",
+                digits <= _MOST_DIGITS,
             )
-            .order_by(number.desc(), sa.func.length(rest).desc())
+            .order_by(digits.desc(), number.desc(), sa.func.length(rest).desc())
             .limit(1)
         )
         highest: str = (await self._connection.execute(query)).scalar() or "0"
@@ -124,20 +158,34 @@ class SqlUnitOfWork(SqlReader):
             if record.rows:
                 await self._connection.execute(sa.insert(rows), plan_row_values(record))
 
+    async def send(self, call: StoredCall) -> bool:
+        """Nothing to do: the transaction holds it."""
+        del call
+        return False
+
     async def recall(self, principal: str, tool: str, key: str, now: datetime) -> StoredCall | None:
         table = tables.idempotency_keys
-        query = sa.select(table).where(
-            table.c.principal == principal, table.c.tool == tool, table.c.key == key, table.c.expires_at > now
-        )
+        lasts = sa.or_(table.c.expires_at > now, table.c.sending.is_not(None))
+        query = sa.select(table).where(_is_call(principal, tool, key), lasts)
         row = (await self._connection.execute(query)).mappings().one_or_none()
-        return None if row is None else StoredCall(**row)
+        return None if row is None else call_from(row)
 
     async def remember(self, call: StoredCall) -> None:
         table = tables.idempotency_keys
-        same = sa.and_(table.c.principal == call.principal, table.c.tool == call.tool, table.c.key == call.key)
-        await self._connection.execute(sa.delete(table).where(sa.or_(table.c.expires_at <= call.stored_at, same)))
-        values = {name: getattr(call, name) for name in table.columns.keys()}  # noqa: SIM118 - a column collection, not a dict
-        await self._connection.execute(sa.insert(table).values(values))
+        same = _is_call(call.principal, call.tool, call.key)
+        expired = sa.and_(table.c.expires_at <= call.stored_at, table.c.sending.is_(None))
+        await self._connection.execute(sa.delete(table).where(sa.or_(expired, same)))
+        await self._connection.execute(sa.insert(table).values(call_values(call)))
+
+    async def forget(self, principal: str, tool: str, key: str) -> None:
+        """Let go of the answer kept under a key, and of what it was sending."""
+        await self._connection.execute(sa.delete(tables.idempotency_keys).where(_is_call(principal, tool, key)))
+
+    async def keep_remote_ref(self, kind: type[Record], key: str, ref: str) -> None:
+        table = tables.remote_records
+        same = (table.c.kind == kind.__name__, table.c.key == key)
+        await self._connection.execute(sa.delete(table).where(*same))
+        await self._connection.execute(sa.insert(table).values(kind=kind.__name__, key=key, ref=ref))
 
     async def audit(self, entry: AuditEntry) -> int:
         table = tables.audit_log
@@ -152,11 +200,16 @@ def _key(table: sa.Table) -> sa.Column[Any]:
     return key
 
 
+def _is_call(principal: str, tool: str, key: str) -> sa.ColumnElement[bool]:
+    table = tables.idempotency_keys
+    return sa.and_(table.c.principal == principal, table.c.tool == tool, table.c.key == key)
+
+
 def _conditions(table: sa.Table, query: Query) -> list[sa.ColumnElement[bool]]:
     found: list[sa.ColumnElement[bool]] = [table.c[name].in_(values) for name, values in query.among.items()]
     if query.text:
         columns = [table.c[name] for name in SEARCHED if name in table.c]
-        found.append(sa.or_(*(column.icontains(query.text, autoescape=True) for column in columns)))
+        found.append(sa.or_(*(Folded(column).contains(query.text.lower(), autoescape=True) for column in columns)))
     found += [table.c[name] >= value for name, value in query.since.items()]
     found += [table.c[name] <= value for name, value in query.until.items()]
     return found
@@ -176,22 +229,8 @@ def _record(kind: type[R], row: Mapping[Any, Any], plan_rows: Sequence[Mapping[A
 
 @contextmanager
 def _database_errors() -> Generator[None]:
-    """The one place where an error of the database becomes one of ours."""
+    """Where an error of the database becomes one of ours."""
     try:
         yield
-    except IntegrityError as error:
-        raise Conflict(
-            "The plant's data forbids this change: it repeats or contradicts a stored record.",
-            suggestion="Read the record again, then decide.",
-        ) from error
-    except OperationalError as error:
-        raise BackendUnavailable(
-            "The plant database cannot be used right now.",
-            suggestion="Try again in a moment; if it stays so, check disk space and the file's permissions.",
-        ) from error
     except DBAPIError as error:
-        if is_damage(error):
-            raise InternalError(
-                "The plant's database file is damaged.", suggestion="Stop the server and restore it from a backup."
-            ) from error
-        raise InternalError("The plant database answered in a way the server does not know.") from error
+        raise failure_of(error) from error

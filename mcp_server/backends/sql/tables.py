@@ -9,10 +9,24 @@ from enum import StrEnum
 from typing import Any, Literal, Union, get_args, get_origin
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import GenericFunction
 
 from mcp_server.domain import records
 
-__all__ = ["TABLES", "UtcDateTime", "audit_log", "idempotency_keys", "metadata", "plant_info", "quality_plan_rows"]
+__all__ = [
+    "TABLES",
+    "TEXT",
+    "Folded",
+    "UtcDateTime",
+    "audit_log",
+    "idempotency_keys",
+    "metadata",
+    "plant_info",
+    "quality_plan_rows",
+    "remote_records",
+]
 
 metadata = sa.MetaData(
     naming_convention={
@@ -44,13 +58,30 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
         return None if value is None else value.replace(tzinfo=UTC)
 
 
-_PLAIN: Mapping[type, type[sa.types.TypeEngine[Any]]] = {
-    str: sa.Text,
-    bool: sa.Boolean,
-    int: sa.BigInteger,
-    float: sa.Double,
-    date: sa.Date,
-    datetime: UtcDateTime,
+class Folded(GenericFunction[str]):
+    """Text in lower case, for a search without case; `ÖL` becomes `öl` on every engine."""
+
+    type = sa.Text()
+    inherit_cache = True
+    name = "lower"
+
+
+@compiles(Folded, "postgresql")
+def _folded_by_icu(element: Folded, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - as SQLAlchemy calls it
+    """The collation of our columns knows only ASCII."""
+    return f'lower({compiler.process(element.clauses, **options)} COLLATE "und-x-icu")'
+
+
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+"""Ordered by its bytes everywhere: pages go on after a key."""
+
+_PLAIN: Mapping[type, sa.types.TypeEngine[Any]] = {
+    str: TEXT,
+    bool: sa.Boolean(),
+    int: sa.BigInteger(),
+    float: sa.Double(),
+    date: sa.Date(),
+    datetime: UtcDateTime(),
 }
 
 
@@ -67,7 +98,7 @@ def _table(
 
     Enumerations are checked, parts and lists are JSON, `refers` makes foreign keys.
     """
-    first = identity or (sa.Column("id", sa.Text, primary_key=True),)
+    first = identity or (sa.Column("id", TEXT, primary_key=True),)
     given = {column.name for column in first} | set(without)
     parts: list[sa.Column[Any] | sa.CheckConstraint] = [*first]
     for field, info in kind.model_fields.items():
@@ -88,8 +119,8 @@ def _document(name: str, kind: type[records.Document], *, refers: Mapping[str, s
     table = _table(
         name,
         kind,
-        sa.Column("key", sa.Text, primary_key=True),
-        sa.Column("id", sa.Text, nullable=False),
+        sa.Column("key", TEXT, primary_key=True),
+        sa.Column("id", TEXT, nullable=False),
         refers=refers,
         without=("rows",),
         constraints=(
@@ -119,8 +150,8 @@ def _unwrapped(annotation: Any) -> tuple[Any, bool]:  # noqa: ANN401 - any annot
 
 def _column_type(plain: Any) -> sa.types.TypeEngine[Any]:  # noqa: ANN401 - any annotation
     if _allowed(plain):
-        return sa.Text()
-    return _PLAIN[plain]() if plain in _PLAIN else sa.JSON(none_as_null=True)
+        return TEXT
+    return _PLAIN[plain] if plain in _PLAIN else sa.JSON(none_as_null=True)
 
 
 def _allowed(plain: Any) -> tuple[str, ...]:  # noqa: ANN401 - any annotation
@@ -143,12 +174,20 @@ projects = _table("projects", records.Project)
 equipment = sa.Table(
     "equipment",
     metadata,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("name", sa.Text, nullable=False),
-    sa.Column("level", sa.Text, nullable=False),
-    sa.Column("parent", sa.Text, sa.ForeignKey("equipment.id"), nullable=True),
+    sa.Column("id", TEXT, primary_key=True),
+    sa.Column("name", TEXT, nullable=False),
+    sa.Column("level", TEXT, nullable=False),
+    sa.Column("parent", TEXT, sa.ForeignKey("equipment.id"), nullable=True),
 )
-machines = _table("machines", records.Machine, index=("project",), constraints=(sa.UniqueConstraint("serial"),))
+machines = _table(
+    "machines",
+    records.Machine,
+    sa.Column("id", TEXT, primary_key=True),
+    sa.Column("commissioned_on", sa.Date, nullable=False),
+    index=("project",),
+    constraints=(sa.UniqueConstraint("serial"),),
+)
+"""A machine of a remote system may lack the day it was commissioned; one that is kept here has it."""
 materials = _table("materials", records.Material, index=("project",))
 specs = _table("specs", records.Spec, index=("project",), refers={"material_id": materials})
 """No check of lsl < usl here: a system of record may hold such a row, and a reader must be told, not spared."""
@@ -174,7 +213,7 @@ quality_plans = _document("quality_plans", records.QualityPlan, refers={"project
 quality_plan_rows = _table(
     "quality_plan_rows",
     records.PlanRow,
-    sa.Column("plan_key", sa.Text, sa.ForeignKey(quality_plans.c.key), primary_key=True),
+    sa.Column("plan_key", TEXT, sa.ForeignKey(quality_plans.c.key), primary_key=True),
     sa.Column("position", sa.Integer, primary_key=True),
     refers={"spec_id": specs, "machine_id": machines, "gauge_id": gauges},
     constraints=(*_at_least(1, "sample_size"), sa.CheckConstraint("lsl < usl", name="limits")),
@@ -263,13 +302,14 @@ TABLES: Mapping[type[records.Record], sa.Table] = {
 idempotency_keys = sa.Table(
     "idempotency_keys",
     metadata,
-    sa.Column("principal", sa.Text, primary_key=True),
-    sa.Column("tool", sa.Text, primary_key=True),
-    sa.Column("key", sa.Text, primary_key=True),
-    sa.Column("arguments_hash", sa.Text, nullable=False),
+    sa.Column("principal", TEXT, primary_key=True),
+    sa.Column("tool", TEXT, primary_key=True),
+    sa.Column("key", TEXT, primary_key=True),
+    sa.Column("arguments_hash", TEXT, nullable=False),
     sa.Column("result", sa.JSON, nullable=False),
     sa.Column("stored_at", UtcDateTime, nullable=False),
     sa.Column("expires_at", UtcDateTime, nullable=False, index=True),
+    sa.Column("sending", sa.JSON(none_as_null=True), nullable=True),
 )
 
 audit_log = sa.Table(
@@ -277,20 +317,30 @@ audit_log = sa.Table(
     metadata,
     sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
     sa.Column("at", UtcDateTime, nullable=False),
-    sa.Column("principal", sa.Text, nullable=False),
-    sa.Column("on_behalf_of", sa.Text, nullable=True),
-    sa.Column("tool", sa.Text, nullable=False),
-    sa.Column("outcome", sa.Text, nullable=False),
-    sa.Column("record_type", sa.Text, nullable=True),
-    sa.Column("record_id", sa.Text, nullable=True, index=True),
-    sa.Column("idempotency_key", sa.Text, nullable=True),
+    sa.Column("principal", TEXT, nullable=False),
+    sa.Column("on_behalf_of", TEXT, nullable=True),
+    sa.Column("tool", TEXT, nullable=False),
+    sa.Column("outcome", TEXT, nullable=False),
+    sa.Column("record_type", TEXT, nullable=True),
+    sa.Column("record_id", TEXT, nullable=True, index=True),
+    sa.Column("idempotency_key", TEXT, nullable=True),
     sa.Column("arguments", sa.JSON, nullable=False),
     sqlite_autoincrement=True,
 )
 
+remote_records = sa.Table(
+    "remote_records",
+    metadata,
+    sa.Column("kind", TEXT, primary_key=True),
+    sa.Column("key", TEXT, primary_key=True),
+    sa.Column("ref", TEXT, nullable=False),
+    sa.Index(None, "kind", "ref"),
+)
+"""What a remote system calls a record of ours."""
+
 plant_info = sa.Table(
     "plant_info",
     metadata,
-    sa.Column("key", sa.Text, primary_key=True),
-    sa.Column("value", sa.Text, nullable=False),
+    sa.Column("key", TEXT, primary_key=True),
+    sa.Column("value", TEXT, nullable=False),
 )

@@ -14,6 +14,7 @@ from mcp_server.domain.records.base import (
     Record,
     Signature,
     document_key,
+    split_document_key,
 )
 from mcp_server.domain.records.issues import (
     Action,
@@ -161,4 +162,5 @@ __all__ = [
     "WorkOrderState",
     "Workstation",
     "document_key",
+    "split_document_key",
 ]

@@ -17,6 +17,7 @@ __all__ = [
     "Record",
     "Signature",
     "document_key",
+    "split_document_key",
 ]
 
 SHARED = "SHARED"
@@ -120,3 +121,9 @@ class HistoryEntry(Record):
 
 def document_key(document_id: str, revision: int) -> str:
     return f"{document_id}@{revision:04d}"
+
+
+def split_document_key(key: str) -> tuple[str, int]:
+    """A document's id and revision out of its key."""
+    document_id, _, revision = key.rpartition("@")
+    return document_id, int(revision)

@@ -103,7 +103,10 @@ class EquipmentNode(Record):
 
 
 class Machine(Record):
-    """A work unit of ISA-95; `meter` is the unit its meter counts (`spindle_h`, `cycles`)."""
+    """A work unit of ISA-95; `meter` is the unit its meter counts (`spindle_h`, `cycles`).
+
+    Not every system of record knows the day a machine was commissioned.
+    """
 
     noun: ClassVar[str] = "machine"
 
@@ -114,7 +117,7 @@ class Machine(Record):
     make: str
     model: str
     serial: str
-    commissioned_on: date
+    commissioned_on: date | None = None
     status: MachineStatus
     criticality: Literal["A", "B", "C"]
     energy_sources: tuple[str, ...]

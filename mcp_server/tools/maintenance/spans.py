@@ -131,12 +131,12 @@ async def spans_of(
     spans: list[Span] = []
     notes: list[str] = []
     for machine in machines:
-        begins, ends = max(first, machine.commissioned_on), last
+        begins, ends = max(first, machine.commissioned_on or first), last
         among = selection(machine_id=machine.id)
         if begins > first:
             notes.append(f"{machine.id} counts from {machine.commissioned_on}, when it was commissioned.")
         if machine.status is MachineStatus.DECOMMISSIONED:
-            ends = min(last, await last_serviced(machine.id, call) or machine.commissioned_on)
+            ends = min(last, await last_serviced(machine.id, call) or machine.commissioned_on or first)
             notes.append(f"{machine.id} is decommissioned; it counts up to its last record, {ends}.")
         if machine.status is MachineStatus.COMMISSIONING:
             notes.append(f"{machine.id} is still being commissioned; it counts as if it produced.")

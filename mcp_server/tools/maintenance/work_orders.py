@@ -112,9 +112,10 @@ async def _start_is_timely(request: ScheduleMaintenance, call: ToolCall) -> None
             suggestion="Choose a later start, or say in backdated_reason why it is entered afterwards.",
         )
     job = await request.job(call)
-    if job.start_on < job.machine.commissioned_on:
+    commissioned_on = job.machine.commissioned_on
+    if commissioned_on is not None and job.start_on < commissioned_on:
         raise RuleViolated(
-            f"{job.machine.id} was commissioned on {job.machine.commissioned_on}, after that start.",
+            f"{job.machine.id} was commissioned on {commissioned_on}, after that start.",
             field="start",
             suggestion="Correct start.",
         )

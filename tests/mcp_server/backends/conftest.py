@@ -1,5 +1,5 @@
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -8,9 +8,11 @@ import anyio
 import pytest
 
 from mcp_server.backends.sql.provision import DATABASE_NAME, open_store
+from mcp_server.backends.sql.provision_postgres import open_postgres
 from mcp_server.backends.sql.store import SqlBackend
 from mcp_server.bundled import sample_plant_dir
 from mcp_server.domain.records import Issue, IssueCategory, IssueState, PlanRow, QualityPlan, Severity
+from tests.support.postgres import Cluster, running_cluster
 
 AS_OF = date(2026, 11, 22)
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -38,8 +40,65 @@ def folder(seeded_file: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    with running_cluster() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def seeded_database(cluster: Cluster) -> str:
+    """A plant seeded once; tests work on copies."""
+    name = cluster.new_database()
+
+    async def seed() -> None:
+        store = await open_postgres(cluster.url(name), sample_plant=sample_plant_dir(), as_of=AS_OF)
+        await store.aclose()
+
+    anyio.run(seed)
+    return name
+
+
 @pytest.fixture
-def open_plant(folder: Path) -> OpenPlant:
+def database(cluster: Cluster, seeded_database: str) -> Iterator[str]:
+    """A database of its own with the sample plant."""
+    name = cluster.new_database(template=seeded_database)
+    yield name
+    cluster.drop(name)
+
+
+@pytest.fixture
+def empty_database(cluster: Cluster) -> Iterator[str]:
+    name = cluster.new_database()
+    yield name
+    cluster.drop(name)
+
+
+@pytest.fixture
+def open_shared(cluster: Cluster, database: str) -> OpenPlant:
+    """Opens the plant in `database`, again and again if a test wants."""
+
+    @asynccontextmanager
+    async def opened(*, busy_timeout_s: float = 5.0) -> AsyncIterator[SqlBackend]:
+        store = await open_postgres(
+            cluster.url(database), sample_plant=sample_plant_dir(), as_of=AS_OF, busy_timeout_s=busy_timeout_s
+        )
+        try:
+            yield store
+        finally:
+            await store.aclose()
+
+    return opened
+
+
+@pytest.fixture(params=["open_file", "open_shared"], ids=["sqlite", "postgresql"])
+def open_plant(request: pytest.FixtureRequest) -> OpenPlant:
+    """Opens a plant on each of the engines."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def open_file(folder: Path) -> OpenPlant:
     """Opens the plant in `folder`, again and again if a test wants."""
 
     @asynccontextmanager

@@ -22,10 +22,10 @@ from structlog.testing import capture_logs
 
 from mcp_server.backends.base import Query
 from mcp_server.backends.sql import migrations
-from mcp_server.backends.sql.engine import SqliteFile
 from mcp_server.backends.sql.mapping import values_of
 from mcp_server.backends.sql.provision import DATABASE_NAME, open_store, reseed
 from mcp_server.backends.sql.seed import sample_records
+from mcp_server.backends.sql.sqlite import SqliteFile
 from mcp_server.backends.sql.tables import TABLES
 from mcp_server.bundled import sample_plant_dir
 from mcp_server.domain.records import EquipmentNode, Gauge, Issue, Machine, Material, Project, Spec, Workstation
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.anyio
 
 LATER = AS_OF + timedelta(days=40)
 SEEDED_BEFORE = (Project, EquipmentNode, Machine, Material, Spec, Workstation, Gauge, Issue)
-BACKUP = f"{DATABASE_NAME}.before-0002"
+BACKUP = f"{DATABASE_NAME}.before-{migrations.HEAD}"
 WRITER = Path(__file__).with_name("writer_process.py")
 OPEN = """
 import anyio, sys
@@ -183,7 +183,7 @@ async def test_every_row_survives_with_all_its_values(older: Path) -> None:
     keys = {"QP-0001": "QP-0001@0003"}
     for row in before["quality_plan_rows"]:
         row["plan_key"] = keys[row.pop("plan_id")]
-    assert before.pop("alembic_version") != after.pop("alembic_version") == [{"version_num": "0002"}]
+    assert before.pop("alembic_version") != after.pop("alembic_version") == [{"version_num": migrations.HEAD}]
     for name, rows in before.items():
         own = after[name]
         if name in {"quality_plans", "quality_plan_rows"}:  # the sample plant has got some

@@ -64,8 +64,8 @@ def tell(started: subprocess.Popen[str], line: str) -> None:
 
 
 @pytest.mark.parametrize("hold", [HOLD_DATABASE, HOLD_LOCK], ids=["database", "lock"])
-async def test_a_unit_waits_for_another_process_no_longer_than_the_busy_timeout(open_plant, folder, hold: str) -> None:
-    async with open_plant(busy_timeout_s=0.2) as store:
+async def test_a_unit_waits_for_another_process_no_longer_than_the_busy_timeout(open_file, folder, hold: str) -> None:
+    async with open_file(busy_timeout_s=0.2) as store:
         with process("-c", hold, folder / DATABASE_NAME) as other:
             assert says(other) == "held"
             started = anyio.current_time()
@@ -81,8 +81,8 @@ async def test_a_unit_waits_for_another_process_no_longer_than_the_busy_timeout(
 
 
 @pytest.mark.parametrize("hold", [HOLD_DATABASE, HOLD_LOCK], ids=["database", "lock"])
-async def test_the_wait_for_another_process_ends_with_the_callers_deadline(open_plant, folder, hold: str) -> None:
-    async with open_plant(busy_timeout_s=30) as store:
+async def test_the_wait_for_another_process_ends_with_the_callers_deadline(open_file, folder, hold: str) -> None:
+    async with open_file(busy_timeout_s=30) as store:
         with process("-c", hold, folder / DATABASE_NAME) as other:
             assert says(other) == "held"
             started = anyio.current_time()
@@ -96,11 +96,11 @@ async def test_the_wait_for_another_process_ends_with_the_callers_deadline(open_
                 assert await unit.next_id(Issue, "ISS-") == "ISS-0073"
 
 
-async def test_two_processes_write_in_turns_and_none_is_starved(open_plant, folder: Path) -> None:
+async def test_two_processes_write_in_turns_and_none_is_starved(open_file, folder: Path) -> None:
     with process(WRITER, folder, "turns", TURNS) as other:
         assert says(other) == "ready"
         tell(other, "go")
-        async with open_plant() as store:
+        async with open_file() as store:
             for number in range(TURNS):
                 async with store.unit_of_work() as unit:
                     await unit.audit(AuditEntry(NOW, "here", None, "test", "ok", None, str(number), None, {}))

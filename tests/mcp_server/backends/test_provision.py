@@ -1,6 +1,7 @@
 """First use, start-up of every kind of file, and the sample plant."""
 
 import csv
+import re
 import sqlite3
 import subprocess
 import sys
@@ -16,11 +17,11 @@ from alembic.script import ScriptDirectory
 
 from mcp_server.backends.base import Query
 from mcp_server.backends.sql import migrations, tables
-from mcp_server.backends.sql.engine import SqliteFile
-from mcp_server.backends.sql.provision import DATABASE_NAME, open_store, reseed
+from mcp_server.backends.sql.provision import DATABASE_NAME, open_companion, open_store, reseed
 from mcp_server.backends.sql.seed import SAMPLE_AS_OF
+from mcp_server.backends.sql.sqlite import SqliteFile
 from mcp_server.bundled import sample_plant_dir
-from mcp_server.domain.records import Gauge, Issue, Machine, MachineStatus
+from mcp_server.domain.records import Gauge, Issue, Machine, MachineStatus, Project
 from mcp_server.errors import ConfigurationError
 
 pytestmark = pytest.mark.anyio
@@ -116,7 +117,8 @@ async def test_the_migrated_constraints_are_the_declared_ones(folder: Path, tmp_
             found = file.execute(
                 "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name != 'alembic_version'"
             )
-            return {name: {line.strip(" \t,)") for line in sql.splitlines()} for name, sql in found}
+            # an added column stands in the line of the one before it
+            return {name: {part.strip(" \t,)") for part in re.split(r"\n|, ", sql)} for name, sql in found}
 
     assert constraints(folder / DATABASE_NAME) == constraints(tmp_path / "declared.sqlite3")
 
@@ -208,8 +210,8 @@ async def test_on_its_own_day_the_plant_is_what_the_files_say(tmp_path: Path) ->
             assert (issue.machine_id or "", issue.spec_id or "") == (row["machine_id"], row["spec_id"])
 
 
-async def test_the_traps_of_the_sample_plant_stand_on_any_day(open_plant) -> None:
-    async with open_plant() as store, store.reader() as reader:
+async def test_the_traps_of_the_sample_plant_stand_on_any_day(open_file) -> None:
+    async with open_file() as store, store.reader() as reader:
         gauges = {gauge.id: gauge for gauge in (await reader.find(Gauge, Query())).items}
         machines = {machine.id: machine for machine in (await reader.find(Machine, Query())).items}
     assert {name for name, gauge in gauges.items() if gauge.cal_due < AS_OF} == {"LT-131", "GG-03"}
@@ -319,3 +321,18 @@ async def test_a_crash_before_the_first_transaction_does_not_block_the_next_star
     assert (tmp_path / DATABASE_NAME).stat().st_size > 0
     await opened(tmp_path)
     assert counts_of(tmp_path)["machines"] == 42
+
+
+async def test_a_companion_starts_without_a_record_and_refers_to_what_it_does_not_hold(tmp_path, make_issue) -> None:
+    issue = make_issue("ISS-9001", machine_id="NOT-HERE")
+    companion = await open_companion(tmp_path, "mes-line-1")
+    assert companion.source == "sqlite:mes-line-1.sqlite3"
+    async with companion.unit_of_work() as unit:
+        assert (await unit.find(Project, Query())).total == 0
+        await unit.insert(issue)
+    await companion.aclose()
+    again = await open_companion(tmp_path, "mes-line-1")
+    async with again.reader() as reader:
+        assert await reader.get(Issue, "ISS-9001") == issue
+    await again.aclose()
+    assert {path.name for path in tmp_path.iterdir()} == {"mes-line-1.sqlite3", "mes-line-1.lock"}

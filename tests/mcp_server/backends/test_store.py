@@ -1,4 +1,4 @@
-"""The port's promises, on real SQLite files."""
+"""The port's promises, on real SQLite files and PostgreSQL databases."""
 
 import sqlite3
 from contextlib import closing
@@ -10,11 +10,10 @@ import anyio
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
-from mcp_server.backends.base import AuditEntry, Query, StoredCall
+from mcp_server.backends.base import AuditEntry, Change, Query, Sending, StoredCall
 from mcp_server.backends.sql import tables
-from mcp_server.backends.sql.engine import SqliteFile
 from mcp_server.backends.sql.tables import TABLES
 from mcp_server.domain.records import (
     ChangedRecord,
@@ -94,7 +93,7 @@ async def test_an_error_rolls_the_whole_unit_back(open_plant, make_issue) -> Non
             await fail_at_the_end()
         async with store.unit_of_work() as unit:
             assert await unit.get(Issue, "ISS-9001") is None
-            assert await unit.audit(an_entry()) == 1
+            assert (await unit._connection.execute(sa.select(tables.audit_log))).all() == []
 
 
 async def test_a_dry_unit_leaves_nothing(open_plant, make_issue) -> None:
@@ -139,7 +138,7 @@ async def test_a_unit_whose_last_step_is_overtaken_by_its_deadline_is_not_commit
 async def test_a_deadline_during_the_commit_cannot_make_a_stored_unit_look_cancelled(open_plant, make_issue) -> None:
     async with open_plant() as store:
         with anyio.CancelScope() as scope:
-            event.listen(store._file._writer.sync_engine, "commit", lambda _connection: scope.cancel())
+            event.listen(store._database._writer.sync_engine, "commit", lambda _connection: scope.cancel())
             async with store.unit_of_work() as unit:
                 await unit.insert(make_issue("ISS-9001"))
         assert scope.cancel_called
@@ -151,7 +150,7 @@ async def test_a_deadline_during_the_commit_cannot_make_a_stored_unit_look_cance
 async def test_cancellation_in_any_statement_never_costs_a_connection(open_plant, writes: bool) -> None:
     """200 calls are cancelled while a statement runs; afterwards as many calls at once as ever are served."""
     async with open_plant() as store:
-        engine = (store._file._writer if writes else store._file._readers).sync_engine
+        engine = (store._database._writer if writes else store._database._readers).sync_engine
         opened = 0
 
         def count(*_: object) -> None:
@@ -185,14 +184,10 @@ async def test_cancellation_in_any_statement_never_costs_a_connection(open_plant
         assert opened <= (1 if writes else 4)
 
 
-async def test_a_reader_is_refused_to_write(folder: Path) -> None:
-    file = SqliteFile(folder / "plant.sqlite3")
-    try:
-        async with file.reading() as connection:
-            with pytest.raises(OperationalError, match="readonly"):
-                await connection.execute(sa.delete(tables.issues))
-    finally:
-        await file.aclose()
+async def test_a_reader_is_refused_to_write(open_plant) -> None:
+    async with open_plant() as store, store._database.reading() as connection:
+        with pytest.raises(DBAPIError, match=r"read-?only"):
+            await connection.execute(sa.delete(tables.issues))
 
 
 async def test_a_failed_query_gives_its_reader_back(open_plant) -> None:
@@ -238,11 +233,11 @@ async def test_the_schema_refuses_what_no_tool_may_store(open_plant, make_issue,
                 await unit.insert(make_issue("ISS-9001", **changes))
 
 
-async def test_a_row_the_server_does_not_know_is_named(open_plant, folder: Path) -> None:
+async def test_a_row_the_server_does_not_know_is_named(open_file, folder: Path) -> None:
     with closing(sqlite3.connect(folder / "plant.sqlite3")) as foreign:
         foreign.execute("UPDATE gauges SET ndc = 'many' WHERE id = 'GG-03'")
         foreign.commit()
-    async with open_plant() as store:
+    async with open_file() as store:
         with pytest.raises(InternalError, match=r"Gauge GG-03.*ndc"):
             await ids(store, Gauge)
 
@@ -538,3 +533,64 @@ async def test_the_schema_holds_one_open_work_order_a_task_at_most(open_plant) -
         with pytest.raises(Conflict):
             async with store.unit_of_work() as unit:
                 await unit.insert(order(4, planned))
+
+
+def a_sending(make_issue, make_plan, begun: int = 1) -> Sending:
+    before = make_issue("ISS-9001")
+    after = before.model_copy(update={"state": IssueState.TRIAGED, "revision": 2})
+    changes = (Change(before, after), Change(None, make_plan("QP-9001", ("OP30", "OP10"))))
+    return Sending(changes, begun, "Issue", "ISS-9001")
+
+
+async def test_what_a_write_is_still_sending_comes_back_as_it_was(open_plant, make_issue, make_plan) -> None:
+    call = replace(a_call("key-00001"), sending=a_sending(make_issue, make_plan))
+    async with open_plant() as store:
+        async with store.unit_of_work() as unit:
+            await unit.remember(a_call("key-00002"))
+            await unit.remember(call)
+        async with store.unit_of_work() as unit:
+            assert await unit.recall("p", "log_issue", "key-00001", NOW) == call
+        async with store.reader() as reader:
+            assert await reader.open_calls() == (call,)
+
+
+async def test_a_write_that_is_still_sending_never_expires(open_plant, make_issue, make_plan) -> None:
+    much_later = NOW + timedelta(days=365)
+    sending = replace(a_call("key-00001"), sending=a_sending(make_issue, make_plan))
+    async with open_plant() as store, store.unit_of_work() as unit:
+        await unit.remember(sending)
+        await unit.remember(a_call("key-00002", much_later))
+        assert await unit.recall("p", "log_issue", "key-00001", much_later) == sending
+        ended = replace(sending, sending=None)
+        await unit.remember(ended)
+        assert await unit.open_calls() == ()
+        assert await unit.recall("p", "log_issue", "key-00001", NOW) == ended
+        assert await unit.recall("p", "log_issue", "key-00001", much_later) is None
+
+
+async def test_a_call_that_is_forgotten_takes_no_other_with_it(open_plant) -> None:
+    async with open_plant() as store, store.unit_of_work() as unit:
+        for key in ("key-00001", "key-00002"):
+            await unit.remember(a_call(key))
+        await unit.forget("p", "log_issue", "key-00001")
+        assert await unit.recall("p", "log_issue", "key-00001", NOW) is None
+        assert await unit.recall("p", "log_issue", "key-00002", NOW) == a_call("key-00002")
+
+
+async def test_what_a_remote_system_calls_a_record_is_kept_by_kind_and_key(open_plant) -> None:
+    async with open_plant() as store:
+        async with store.unit_of_work() as unit:
+            await unit.keep_remote_ref(Issue, "ISS-9002", "8")
+            await unit.keep_remote_ref(Issue, "ISS-9001", "7")
+            await unit.keep_remote_ref(Issue, "ISS-9001", "9")
+            await unit.keep_remote_ref(Gauge, "ISS-9001", "1")
+        async with store.reader() as reader:
+            assert await reader.remote_ref(Issue, "ISS-9001") == "9"
+            assert await reader.remote_ref(Issue, "ISS-9003") is None
+            assert await reader.remote_refs(Issue) == {"ISS-9001": "9", "ISS-9002": "8"}
+
+
+async def test_a_unit_has_nothing_to_send_and_says_where_it_reads(open_plant) -> None:
+    async with open_plant() as store, store.unit_of_work() as unit:
+        assert await unit.send(a_call("key-00001")) is False
+        assert unit.source == store.source

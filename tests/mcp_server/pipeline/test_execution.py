@@ -9,9 +9,9 @@ import anyio
 import pytest
 import stamina
 
-from mcp_server.backends.base import Backend, Capabilities, UnitOfWork
+from mcp_server.backends.base import Backend, UnitOfWork
 from mcp_server.domain.records import Record
-from mcp_server.errors import BackendUnavailable, DeadlineExceeded, OutcomeUnknown, ToolFailure
+from mcp_server.errors import BackendUnavailable, DeadlineExceeded, NotRepeated, OutcomeUnknown, ToolFailure
 from mcp_server.pipeline import execution
 from mcp_server.pipeline.breaker import Breaker, BreakerState
 from mcp_server.pipeline.execution import ATTEMPTS, Deadline, RetryBudget, backoff_s, execute
@@ -105,6 +105,14 @@ async def test_what_is_not_repeatable_is_never_retried():
     assert attempts.made == 1
 
 
+async def test_a_write_that_nothing_protects_from_being_doubled_is_never_retried():
+    attempts = Attempts(NotRepeated("Busy.", retry_after_s=0.01))
+    with without_waits(), pytest.raises(NotRepeated) as raised:
+        await run(attempts)
+    assert attempts.made == 1
+    assert raised.value.as_json()["error"]["retryable"] is True  # by the caller, who knows what it was
+
+
 async def test_retry_after_is_obeyed():
     with waits() as seen:
         assert await run(Attempts(down(retry_after_s=0.02), down(retry_after_s=0.01))) == "done"
@@ -168,7 +176,7 @@ async def test_an_open_breaker_refuses_at_once_and_says_how_long_to_wait():
 async def test_a_business_refusal_and_a_cancelled_call_do_not_open_the_breaker():
     breaker = Breaker(lambda: 0.0, least_calls=1)
     for failure in every_failure():
-        if failure is not BackendUnavailable:
+        if not issubclass(failure, BackendUnavailable):
             with pytest.raises(failure):
                 await run(Attempts(failure("No.")), breaker=breaker)
     with anyio.CancelScope() as scope:
@@ -308,17 +316,16 @@ async def test_a_write_that_was_committed_is_never_reported_as_not_stored(tmp_pa
         assert plant.rows(f"SELECT id FROM issues WHERE id = '{answer['record']['id']}'")
 
 
-async def test_a_backend_that_is_not_atomic_gets_a_write_only_once(tmp_path: Path):
+async def test_a_system_of_record_that_may_not_get_a_write_twice_gets_it_once(tmp_path: Path):
     failing: list[Failing] = []
 
     def wrap(backend: Backend) -> Failing:
-        failing.append(Failing(backend, [down()]))
-        failing[0].capabilities = Capabilities(atomic=False)
+        failing.append(Failing(backend, [NotRepeated("Busy.")]))
         return failing[0]
 
     async with sample_plant(tmp_path, wrap=wrap) as plant:
         with without_waits():
-            assert isinstance(await plant.refused("log_issue", report()), BackendUnavailable)
+            assert isinstance(await plant.refused("log_issue", report()), NotRepeated)
         assert failing[0].attempts == 1
 
 

@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from mcp_server.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from alembic.config import Config
 
-__all__ = ["HEAD", "alembic_config", "is_known", "revision_of", "upgrade"]
+__all__ = ["HEAD", "alembic_config", "checked", "is_known", "revision_of", "upgrade"]
 
-HEAD = "0002"
+HEAD = "0003"
 """The revision this program needs. A test holds it equal to the newest step, so that start-up need not load alembic."""
 
 
@@ -19,6 +21,23 @@ def revision_of(connection: sa.Connection) -> str | None:
     if not sa.inspect(connection).has_table("alembic_version"):
         return None
     return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one_or_none()
+
+
+def checked(connection: sa.Connection, *, name: str, remedy: str) -> str | None:
+    """The revision a database is at, or None for an empty one.
+
+    Raises:
+        ConfigurationError: it belongs to another program, or to a newer one; `remedy` is how to choose another.
+    """
+    at = revision_of(connection)
+    if at is None and sa.inspect(connection).get_table_names():
+        raise ConfigurationError(f"{name} is a database of another program.", suggestion=remedy)
+    if at is not None and at != HEAD and not is_known(at):
+        raise ConfigurationError(
+            f"{name} was written by a newer Shopfloor (schema {at}; this one knows {HEAD}).",
+            suggestion=f"Update Shopfloor. {remedy}",
+        )
+    return at
 
 
 def is_known(revision: str) -> bool:

@@ -1,13 +1,14 @@
 """The whole trade: documents with revisions, maintenance, procedures, lots and stock, issues to their close.
 
 SQLite cannot alter a constraint, so four tables are made anew. Their rows wait in temporary tables, which belong to
-the same transaction; renaming instead would leave the tables with other SQL than new ones have.
+the same transaction; renaming instead would leave the tables with other SQL than new ones have. No store on PostgreSQL
+is older than this step, so there are no rows to carry over there.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-from mcp_server.backends.sql.tables import UtcDateTime
+from mcp_server.backends.sql.tables import TEXT, UtcDateTime
 
 revision = "0002"
 down_revision = "0001"
@@ -39,11 +40,14 @@ _ISSUE_LISTS = ("lot_ids", "actions", "effect_checks", "dispositions", "escalati
 _DOCUMENT_STATES = "state IN ('draft', 'in_review', 'approved', 'released', 'superseded', 'withdrawn')"
 _OPEN = sa.text("state IN ('draft', 'in_review', 'approved')")
 _RELEASED = sa.text("state IN ('released')")
+_PLANNED = sa.text("state = 'planned'")
 
 
 def upgrade() -> None:
+    has_rows = op.get_bind().dialect.name == "sqlite"
     for name in _MADE_ANEW:
-        op.execute(f"CREATE TEMPORARY TABLE before_{name} AS SELECT * FROM {name}")  # noqa: S608 - names of ours
+        if has_rows:
+            op.execute(f"CREATE TEMPORARY TABLE before_{name} AS SELECT * FROM {name}")  # noqa: S608 - names of ours
         op.drop_table(name)
     _plant()
     _quality_plans()
@@ -52,6 +56,11 @@ def upgrade() -> None:
     _procedures()
     _issues()
     _history()
+    if has_rows:
+        _carry_all_over()
+
+
+def _carry_all_over() -> None:
     _carry_over("specs", _SPEC_COLUMNS)
     _carry_over("quality_plans", _PLAN_COLUMNS, key=_plan_key(), signatures=sa.literal("[]"))
     _carry_over("quality_plan_rows", _PLAN_ROW_COLUMNS, plan_key=_key_of_plan())
@@ -86,30 +95,30 @@ def _key_of_plan() -> sa.ColumnElement[str]:
 
 def _root_cause_due_at() -> sa.ColumnElement[str]:
     """Days after the report, as the rules stood at this step; the time of day stays, to the microsecond."""
-    severity, opened_at = sa.column("severity", sa.Text()), sa.column("opened_at", sa.Text())
+    severity, opened_at = sa.column("severity", TEXT), sa.column("opened_at", TEXT)
     days = sa.case((severity == "critical", "+5 days"), (severity == "major", "+10 days"), else_="+20 days")
-    return sa.func.date(opened_at, days, type_=sa.Text()) + sa.func.substr(opened_at, 11, type_=sa.Text())
+    return sa.func.date(opened_at, days, type_=TEXT) + sa.func.substr(opened_at, 11, type_=TEXT)
 
 
 def _plant() -> None:
     op.create_table(
         "people",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("project", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("project", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("role", TEXT, nullable=False),
         sa.Column("skills", sa.JSON(), nullable=False),
-        sa.Column("shift", sa.Text(), nullable=False),
+        sa.Column("shift", TEXT, nullable=False),
         sa.CheckConstraint("shift IN ('A', 'B', 'C')", name=op.f("ck_people_shift")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_people")),
     )
     op.create_index(op.f("ix_people_project"), "people", ["project"], unique=False)
     op.create_table(
         "plant_days",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("project", sa.Text(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("project", TEXT, nullable=False),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
         sa.Column("from_on", sa.Date(), nullable=False),
         sa.Column("to_on", sa.Date(), nullable=False),
         sa.CheckConstraint("kind IN ('holiday', 'shutdown', 'freeze')", name=op.f("ck_plant_days_kind")),
@@ -118,9 +127,9 @@ def _plant() -> None:
     op.create_index(op.f("ix_plant_days_project"), "plant_days", ["project"], unique=False)
     op.create_table(
         "takt_inputs",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("project", sa.Text(), nullable=False),
-        sa.Column("line_group", sa.Text(), nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("project", TEXT, nullable=False),
+        sa.Column("line_group", TEXT, nullable=False),
         sa.Column("shifts_per_day", sa.BigInteger(), nullable=False),
         sa.Column("shift_min", sa.Double[float](), nullable=False),
         sa.Column("planned_breaks_min_per_shift", sa.Double[float](), nullable=False),
@@ -132,14 +141,14 @@ def _plant() -> None:
     op.create_index(op.f("ix_takt_inputs_project"), "takt_inputs", ["project"], unique=False)
     op.create_table(
         "stock_items",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("project", sa.Text(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("unit", sa.Text(), nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("project", TEXT, nullable=False),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("unit", TEXT, nullable=False),
         sa.Column("on_hand", sa.Double[float](), nullable=False),
         sa.Column("minimum", sa.Double[float](), nullable=False),
-        sa.Column("location", sa.Text(), nullable=False),
+        sa.Column("location", TEXT, nullable=False),
         sa.Column("machine_types", sa.JSON(), nullable=False),
         sa.Column("lead_time_days", sa.BigInteger(), nullable=True),
         sa.CheckConstraint("kind IN ('tool', 'ppe', 'consumable', 'spare_part')", name=op.f("ck_stock_items_kind")),
@@ -150,13 +159,13 @@ def _plant() -> None:
     op.create_index(op.f("ix_stock_items_project"), "stock_items", ["project"], unique=False)
     op.create_table(
         "lots",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("project", sa.Text(), nullable=False),
-        sa.Column("material_id", sa.Text(), nullable=False),
-        sa.Column("material_revision", sa.Text(), nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("project", TEXT, nullable=False),
+        sa.Column("material_id", TEXT, nullable=False),
+        sa.Column("material_revision", TEXT, nullable=False),
         sa.Column("qty", sa.BigInteger(), nullable=False),
         sa.Column("made_on", sa.Date(), nullable=False),
-        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("status", TEXT, nullable=False),
         sa.CheckConstraint("status IN ('released', 'quarantine', 'consumed')", name=op.f("ck_lots_status")),
         sa.CheckConstraint("qty >= 0", name=op.f("ck_lots_qty")),
         sa.ForeignKeyConstraint(["material_id"], ["materials.id"], name=op.f("fk_lots_material_id")),
@@ -166,9 +175,9 @@ def _plant() -> None:
     op.create_index(op.f("ix_lots_project"), "lots", ["project"], unique=False)
     op.create_table(
         "meter_readings",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("project", sa.Text(), nullable=False),
-        sa.Column("machine_id", sa.Text(), nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("project", TEXT, nullable=False),
+        sa.Column("machine_id", TEXT, nullable=False),
         sa.Column("value", sa.Double[float](), nullable=False),
         sa.Column("read_at", UtcDateTime(), nullable=False),
         sa.ForeignKeyConstraint(["machine_id"], ["machines.id"], name=op.f("fk_meter_readings_machine_id")),
@@ -182,19 +191,19 @@ def _plant() -> None:
 def _quality_plans() -> None:
     op.create_table(
         "specs",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("project", sa.Text(), nullable=False),
-        sa.Column("material_id", sa.Text(), nullable=False),
-        sa.Column("operation", sa.Text(), nullable=False),
-        sa.Column("characteristic", sa.Text(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("data_type", sa.Text(), nullable=False),
-        sa.Column("unit", sa.Text(), nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("project", TEXT, nullable=False),
+        sa.Column("material_id", TEXT, nullable=False),
+        sa.Column("operation", TEXT, nullable=False),
+        sa.Column("characteristic", TEXT, nullable=False),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("data_type", TEXT, nullable=False),
+        sa.Column("unit", TEXT, nullable=False),
         sa.Column("nominal", sa.Double[float](), nullable=True),
         sa.Column("lsl", sa.Double[float](), nullable=True),
         sa.Column("usl", sa.Double[float](), nullable=True),
-        sa.Column("special_class", sa.Text(), nullable=True),
-        sa.Column("gauge", sa.Text(), nullable=False),
+        sa.Column("special_class", TEXT, nullable=True),
+        sa.Column("gauge", TEXT, nullable=False),
         sa.CheckConstraint("data_type IN ('variable', 'attribute')", name=op.f("ck_specs_data_type")),
         sa.CheckConstraint("kind IN ('product', 'process')", name=op.f("ck_specs_kind")),
         sa.CheckConstraint("special_class IN ('CC', 'SC')", name=op.f("ck_specs_special_class")),
@@ -205,22 +214,22 @@ def _quality_plans() -> None:
     op.create_index(op.f("ix_specs_project"), "specs", ["project"], unique=False)
     op.create_table(
         "quality_plans",
-        sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("project", sa.Text(), nullable=False),
-        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("key", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("project", TEXT, nullable=False),
+        sa.Column("title", TEXT, nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("change_reason", sa.Text(), nullable=True),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("change_reason", TEXT, nullable=True),
         sa.Column("signatures", sa.JSON(), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
-        sa.Column("created_by", sa.Text(), nullable=False),
-        sa.Column("phase", sa.Text(), nullable=False),
-        sa.Column("material_id", sa.Text(), nullable=False),
-        sa.Column("material_revision", sa.Text(), nullable=False),
-        sa.Column("customer", sa.Text(), nullable=True),
+        sa.Column("created_by", TEXT, nullable=False),
+        sa.Column("phase", TEXT, nullable=False),
+        sa.Column("material_id", TEXT, nullable=False),
+        sa.Column("material_revision", TEXT, nullable=False),
+        sa.Column("customer", TEXT, nullable=True),
         sa.Column("core_team", sa.JSON(), nullable=False),
-        sa.Column("review_reason", sa.Text(), nullable=True),
+        sa.Column("review_reason", TEXT, nullable=True),
         sa.CheckConstraint(
             "phase IN ('prototype', 'pre_launch', 'safe_launch', 'production')", name=op.f("ck_quality_plans_phase")
         ),
@@ -233,32 +242,41 @@ def _quality_plans() -> None:
     )
     op.create_index(op.f("ix_quality_plans_material_id"), "quality_plans", ["material_id"], unique=False)
     op.create_index(op.f("ix_quality_plans_project"), "quality_plans", ["project"], unique=False)
-    op.create_index("uq_quality_plans_open", "quality_plans", ["id"], unique=True, sqlite_where=_OPEN)
-    op.create_index("uq_quality_plans_released", "quality_plans", ["id"], unique=True, sqlite_where=_RELEASED)
+    op.create_index(
+        "uq_quality_plans_open", "quality_plans", ["id"], unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN
+    )
+    op.create_index(
+        "uq_quality_plans_released",
+        "quality_plans",
+        ["id"],
+        unique=True,
+        sqlite_where=_RELEASED,
+        postgresql_where=_RELEASED,
+    )
     op.create_table(
         "quality_plan_rows",
-        sa.Column("plan_key", sa.Text(), nullable=False),
+        sa.Column("plan_key", TEXT, nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
-        sa.Column("spec_id", sa.Text(), nullable=True),
-        sa.Column("operation", sa.Text(), nullable=True),
-        sa.Column("machine_id", sa.Text(), nullable=True),
-        sa.Column("characteristic", sa.Text(), nullable=True),
-        sa.Column("kind", sa.Text(), nullable=True),
-        sa.Column("unit", sa.Text(), nullable=True),
+        sa.Column("spec_id", TEXT, nullable=True),
+        sa.Column("operation", TEXT, nullable=True),
+        sa.Column("machine_id", TEXT, nullable=True),
+        sa.Column("characteristic", TEXT, nullable=True),
+        sa.Column("kind", TEXT, nullable=True),
+        sa.Column("unit", TEXT, nullable=True),
         sa.Column("nominal", sa.Double[float](), nullable=True),
         sa.Column("lsl", sa.Double[float](), nullable=True),
         sa.Column("usl", sa.Double[float](), nullable=True),
-        sa.Column("special_class", sa.Text(), nullable=True),
-        sa.Column("technique", sa.Text(), nullable=True),
-        sa.Column("gauge_id", sa.Text(), nullable=True),
-        sa.Column("sampling", sa.Text(), nullable=False),
+        sa.Column("special_class", TEXT, nullable=True),
+        sa.Column("technique", TEXT, nullable=True),
+        sa.Column("gauge_id", TEXT, nullable=True),
+        sa.Column("sampling", TEXT, nullable=False),
         sa.Column("sample_size", sa.BigInteger(), nullable=True),
-        sa.Column("aql", sa.Text(), nullable=True),
-        sa.Column("inspection_level", sa.Text(), nullable=True),
-        sa.Column("frequency", sa.Text(), nullable=False),
-        sa.Column("control_method", sa.Text(), nullable=False),
-        sa.Column("reaction_plan", sa.Text(), nullable=False),
-        sa.Column("reaction_owner", sa.Text(), nullable=False),
+        sa.Column("aql", TEXT, nullable=True),
+        sa.Column("inspection_level", TEXT, nullable=True),
+        sa.Column("frequency", TEXT, nullable=False),
+        sa.Column("control_method", TEXT, nullable=False),
+        sa.Column("reaction_plan", TEXT, nullable=False),
+        sa.Column("reaction_owner", TEXT, nullable=False),
         sa.CheckConstraint(
             "aql IN ('0.010', '0.015', '0.025', '0.040', '0.065', '0.10', '0.15', '0.25', '0.40', '0.65', '1.0', "
             "'1.5', '2.5', '4.0', '6.5', '10', '15', '25', '40', '65', '100', '150', '250', '400', '650', '1000')",
@@ -292,20 +310,20 @@ def _quality_plans() -> None:
 def _inspection() -> None:
     op.create_table(
         "checklists",
-        sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("project", sa.Text(), nullable=False),
-        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("key", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("project", TEXT, nullable=False),
+        sa.Column("title", TEXT, nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("change_reason", sa.Text(), nullable=True),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("change_reason", TEXT, nullable=True),
         sa.Column("signatures", sa.JSON(), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
-        sa.Column("created_by", sa.Text(), nullable=False),
-        sa.Column("plan_id", sa.Text(), nullable=True),
+        sa.Column("created_by", TEXT, nullable=False),
+        sa.Column("plan_id", TEXT, nullable=True),
         sa.Column("plan_revision", sa.BigInteger(), nullable=True),
-        sa.Column("material_id", sa.Text(), nullable=False),
-        sa.Column("operation", sa.Text(), nullable=False),
+        sa.Column("material_id", TEXT, nullable=False),
+        sa.Column("operation", TEXT, nullable=False),
         sa.Column("lot_size", sa.BigInteger(), nullable=True),
         sa.Column("items", sa.JSON(), nullable=False),
         sa.CheckConstraint(_DOCUMENT_STATES, name=op.f("ck_checklists_state")),
@@ -317,34 +335,36 @@ def _inspection() -> None:
     )
     op.create_index(op.f("ix_checklists_material_id"), "checklists", ["material_id"], unique=False)
     op.create_index(op.f("ix_checklists_project"), "checklists", ["project"], unique=False)
-    op.create_index("uq_checklists_open", "checklists", ["id"], unique=True, sqlite_where=_OPEN)
-    op.create_index("uq_checklists_released", "checklists", ["id"], unique=True, sqlite_where=_RELEASED)
+    op.create_index("uq_checklists_open", "checklists", ["id"], unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN)
+    op.create_index(
+        "uq_checklists_released", "checklists", ["id"], unique=True, sqlite_where=_RELEASED, postgresql_where=_RELEASED
+    )
     op.create_table(
         "inspection_results",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("project", sa.Text(), nullable=False),
-        sa.Column("checklist_id", sa.Text(), nullable=True),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("project", TEXT, nullable=False),
+        sa.Column("checklist_id", TEXT, nullable=True),
         sa.Column("checklist_revision", sa.BigInteger(), nullable=True),
         sa.Column("checklist_item", sa.BigInteger(), nullable=True),
-        sa.Column("spec_id", sa.Text(), nullable=True),
-        sa.Column("characteristic", sa.Text(), nullable=False),
-        sa.Column("material_id", sa.Text(), nullable=False),
-        sa.Column("lot_id", sa.Text(), nullable=False),
+        sa.Column("spec_id", TEXT, nullable=True),
+        sa.Column("characteristic", TEXT, nullable=False),
+        sa.Column("material_id", TEXT, nullable=False),
+        sa.Column("lot_id", TEXT, nullable=False),
         sa.Column("sample_size", sa.BigInteger(), nullable=False),
         sa.Column("readings", sa.JSON(), nullable=False),
-        sa.Column("unit", sa.Text(), nullable=False),
+        sa.Column("unit", TEXT, nullable=False),
         sa.Column("lsl", sa.Double[float](), nullable=True),
         sa.Column("usl", sa.Double[float](), nullable=True),
         sa.Column("nonconforming", sa.BigInteger(), nullable=False),
         sa.Column("accept", sa.BigInteger(), nullable=False),
         sa.Column("reject", sa.BigInteger(), nullable=False),
-        sa.Column("verdict", sa.Text(), nullable=False),
-        sa.Column("inspector", sa.Text(), nullable=False),
-        sa.Column("gauge_id", sa.Text(), nullable=True),
+        sa.Column("verdict", TEXT, nullable=False),
+        sa.Column("inspector", TEXT, nullable=False),
+        sa.Column("gauge_id", TEXT, nullable=True),
         sa.Column("measured_at", UtcDateTime(), nullable=False),
         sa.Column("recorded_at", UtcDateTime(), nullable=False),
-        sa.Column("recorded_by", sa.Text(), nullable=False),
-        sa.Column("issue_id", sa.Text(), nullable=True),
+        sa.Column("recorded_by", TEXT, nullable=False),
+        sa.Column("issue_id", TEXT, nullable=True),
         sa.CheckConstraint("verdict IN ('accept', 'reject')", name=op.f("ck_inspection_results_verdict")),
         sa.CheckConstraint("accept >= 0", name=op.f("ck_inspection_results_accept")),
         sa.CheckConstraint("nonconforming >= 0", name=op.f("ck_inspection_results_nonconforming")),
@@ -366,17 +386,17 @@ def _inspection() -> None:
 def _maintenance() -> None:
     op.create_table(
         "pm_plans",
-        sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("project", sa.Text(), nullable=False),
-        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("key", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("project", TEXT, nullable=False),
+        sa.Column("title", TEXT, nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("change_reason", sa.Text(), nullable=True),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("change_reason", TEXT, nullable=True),
         sa.Column("signatures", sa.JSON(), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
-        sa.Column("created_by", sa.Text(), nullable=False),
-        sa.Column("machine_id", sa.Text(), nullable=False),
+        sa.Column("created_by", TEXT, nullable=False),
+        sa.Column("machine_id", TEXT, nullable=False),
         sa.Column("task_ids", sa.JSON(), nullable=False),
         sa.CheckConstraint(_DOCUMENT_STATES, name=op.f("ck_pm_plans_state")),
         sa.CheckConstraint("revision >= 1", name=op.f("ck_pm_plans_revision")),
@@ -385,25 +405,27 @@ def _maintenance() -> None:
         sa.UniqueConstraint("id", "revision", name=op.f("uq_pm_plans_id_revision")),
     )
     op.create_index(op.f("ix_pm_plans_machine_id"), "pm_plans", ["machine_id"], unique=False)
-    op.create_index("uq_pm_plans_open", "pm_plans", ["id"], unique=True, sqlite_where=_OPEN)
-    op.create_index("uq_pm_plans_released", "pm_plans", ["id"], unique=True, sqlite_where=_RELEASED)
+    op.create_index("uq_pm_plans_open", "pm_plans", ["id"], unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN)
+    op.create_index(
+        "uq_pm_plans_released", "pm_plans", ["id"], unique=True, sqlite_where=_RELEASED, postgresql_where=_RELEASED
+    )
     op.create_table(
         "pm_tasks",
-        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("id", TEXT, nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
-        sa.Column("project", sa.Text(), nullable=False),
-        sa.Column("plan_id", sa.Text(), nullable=False),
-        sa.Column("machine_id", sa.Text(), nullable=False),
-        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("project", TEXT, nullable=False),
+        sa.Column("plan_id", TEXT, nullable=False),
+        sa.Column("machine_id", TEXT, nullable=False),
+        sa.Column("title", TEXT, nullable=False),
         sa.Column("calendar_interval", sa.BigInteger(), nullable=True),
-        sa.Column("calendar_unit", sa.Text(), nullable=True),
+        sa.Column("calendar_unit", TEXT, nullable=True),
         sa.Column("meter_interval", sa.Double[float](), nullable=True),
-        sa.Column("strategy", sa.Text(), nullable=False),
+        sa.Column("strategy", TEXT, nullable=False),
         sa.Column("tolerance_pct", sa.Double[float](), nullable=False),
         sa.Column("est_min", sa.BigInteger(), nullable=False),
-        sa.Column("skill", sa.Text(), nullable=False),
+        sa.Column("skill", TEXT, nullable=False),
         sa.Column("loto", sa.Boolean(), nullable=False),
-        sa.Column("sop_id", sa.Text(), nullable=True),
+        sa.Column("sop_id", TEXT, nullable=True),
         sa.Column("parts", sa.JSON(), nullable=False),
         sa.Column("anchor_on", sa.Date(), nullable=False),
         sa.Column("last_scheduled_on", sa.Date(), nullable=True),
@@ -427,31 +449,31 @@ def _maintenance() -> None:
     op.create_index(op.f("ix_pm_tasks_project"), "pm_tasks", ["project"], unique=False)
     op.create_table(
         "work_orders",
-        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("id", TEXT, nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
-        sa.Column("project", sa.Text(), nullable=False),
-        sa.Column("machine_id", sa.Text(), nullable=False),
-        sa.Column("task_id", sa.Text(), nullable=True),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("title", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("project", TEXT, nullable=False),
+        sa.Column("machine_id", TEXT, nullable=False),
+        sa.Column("task_id", TEXT, nullable=True),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("title", TEXT, nullable=False),
+        sa.Column("state", TEXT, nullable=False),
         sa.Column("start", UtcDateTime(), nullable=False),
         sa.Column("duration_min", sa.BigInteger(), nullable=False),
-        sa.Column("technician_id", sa.Text(), nullable=True),
-        sa.Column("skill", sa.Text(), nullable=True),
+        sa.Column("technician_id", TEXT, nullable=True),
+        sa.Column("skill", TEXT, nullable=True),
         sa.Column("loto", sa.Boolean(), nullable=False),
         sa.Column("priority", sa.BigInteger(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=True),
-        sa.Column("backdated_reason", sa.Text(), nullable=True),
-        sa.Column("override_reason", sa.Text(), nullable=True),
+        sa.Column("reason", TEXT, nullable=True),
+        sa.Column("backdated_reason", TEXT, nullable=True),
+        sa.Column("override_reason", TEXT, nullable=True),
         sa.Column("due_on", sa.Date(), nullable=True),
         sa.Column("window_start", sa.Date(), nullable=True),
         sa.Column("window_end", sa.Date(), nullable=True),
         sa.Column("created_at", UtcDateTime(), nullable=False),
-        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("created_by", TEXT, nullable=False),
         sa.Column("completed_at", UtcDateTime(), nullable=True),
-        sa.Column("moved_reason", sa.Text(), nullable=True),
-        sa.Column("cancelled_reason", sa.Text(), nullable=True),
+        sa.Column("moved_reason", TEXT, nullable=True),
+        sa.Column("cancelled_reason", TEXT, nullable=True),
         sa.CheckConstraint(
             "kind IN ('preventive', 'corrective', 'breakdown', 'calibration')", name=op.f("ck_work_orders_kind")
         ),
@@ -470,29 +492,29 @@ def _maintenance() -> None:
     op.create_index(op.f("ix_work_orders_task_id"), "work_orders", ["task_id"], unique=False)
     op.create_index(op.f("ix_work_orders_technician_id"), "work_orders", ["technician_id"], unique=False)
     op.create_index(
-        "uq_work_orders_open", "work_orders", ["task_id"], unique=True, sqlite_where=sa.text("state = 'planned'")
+        "uq_work_orders_open", "work_orders", ["task_id"], unique=True, sqlite_where=_PLANNED, postgresql_where=_PLANNED
     )
     op.create_table(
         "maintenance_history",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("project", sa.Text(), nullable=False),
-        sa.Column("machine_id", sa.Text(), nullable=False),
-        sa.Column("task_id", sa.Text(), nullable=True),
-        sa.Column("work_order_id", sa.Text(), nullable=True),
-        sa.Column("type", sa.Text(), nullable=False),
-        sa.Column("summary", sa.Text(), nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("project", TEXT, nullable=False),
+        sa.Column("machine_id", TEXT, nullable=False),
+        sa.Column("task_id", TEXT, nullable=True),
+        sa.Column("work_order_id", TEXT, nullable=True),
+        sa.Column("type", TEXT, nullable=False),
+        sa.Column("summary", TEXT, nullable=False),
         sa.Column("due_on", sa.Date(), nullable=True),
         sa.Column("completed_on", sa.Date(), nullable=False),
         sa.Column("completed_at", UtcDateTime(), nullable=True),
         sa.Column("in_window", sa.Boolean(), nullable=True),
         sa.Column("labor_min", sa.BigInteger(), nullable=False),
         sa.Column("downtime_min", sa.BigInteger(), nullable=False),
-        sa.Column("skill", sa.Text(), nullable=False),
-        sa.Column("technician_id", sa.Text(), nullable=True),
+        sa.Column("skill", TEXT, nullable=False),
+        sa.Column("technician_id", TEXT, nullable=True),
         sa.Column("meter_reading", sa.Double[float](), nullable=True),
         sa.Column("parts", sa.JSON(), nullable=False),
-        sa.Column("findings", sa.Text(), nullable=True),
-        sa.Column("follow_up", sa.Text(), nullable=True),
+        sa.Column("findings", TEXT, nullable=True),
+        sa.Column("follow_up", TEXT, nullable=True),
         sa.CheckConstraint(
             "type IN ('preventive', 'corrective', 'breakdown', 'calibration')", name=op.f("ck_maintenance_history_type")
         ),
@@ -517,32 +539,32 @@ def _maintenance() -> None:
 def _procedures() -> None:
     op.create_table(
         "sops",
-        sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("project", sa.Text(), nullable=False),
-        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("key", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("project", TEXT, nullable=False),
+        sa.Column("title", TEXT, nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("change_reason", sa.Text(), nullable=True),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("change_reason", TEXT, nullable=True),
         sa.Column("signatures", sa.JSON(), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
-        sa.Column("created_by", sa.Text(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("workstation", sa.Text(), nullable=True),
+        sa.Column("created_by", TEXT, nullable=False),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("workstation", TEXT, nullable=True),
         sa.Column("machine_ids", sa.JSON(), nullable=False),
-        sa.Column("material_id", sa.Text(), nullable=True),
-        sa.Column("material_revision", sa.Text(), nullable=True),
-        sa.Column("purpose", sa.Text(), nullable=True),
-        sa.Column("scope", sa.Text(), nullable=True),
+        sa.Column("material_id", TEXT, nullable=True),
+        sa.Column("material_revision", TEXT, nullable=True),
+        sa.Column("purpose", TEXT, nullable=True),
+        sa.Column("scope", TEXT, nullable=True),
         sa.Column("ppe", sa.JSON(), nullable=False),
-        sa.Column("ppe_not_required_reason", sa.Text(), nullable=True),
+        sa.Column("ppe_not_required_reason", TEXT, nullable=True),
         sa.Column("hazards", sa.JSON(), nullable=False),
-        sa.Column("loto_sop_id", sa.Text(), nullable=True),
-        sa.Column("loto_not_required_reason", sa.Text(), nullable=True),
+        sa.Column("loto_sop_id", TEXT, nullable=True),
+        sa.Column("loto_not_required_reason", TEXT, nullable=True),
         sa.Column("tools", sa.JSON(), nullable=False),
         sa.Column("training", sa.JSON(), nullable=False),
         sa.Column("steps", sa.JSON(), nullable=False),
-        sa.Column("reaction_plan", sa.Text(), nullable=True),
+        sa.Column("reaction_plan", TEXT, nullable=True),
         sa.Column("records", sa.JSON(), nullable=False),
         sa.Column("references", sa.JSON(), nullable=False),
         sa.Column("effective_on", sa.Date(), nullable=True),
@@ -557,14 +579,14 @@ def _procedures() -> None:
     )
     op.create_index(op.f("ix_sops_material_id"), "sops", ["material_id"], unique=False)
     op.create_index(op.f("ix_sops_workstation"), "sops", ["workstation"], unique=False)
-    op.create_index("uq_sops_open", "sops", ["id"], unique=True, sqlite_where=_OPEN)
-    op.create_index("uq_sops_released", "sops", ["id"], unique=True, sqlite_where=_RELEASED)
+    op.create_index("uq_sops_open", "sops", ["id"], unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN)
+    op.create_index("uq_sops_released", "sops", ["id"], unique=True, sqlite_where=_RELEASED, postgresql_where=_RELEASED)
     op.create_table(
         "training_records",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("project", sa.Text(), nullable=False),
-        sa.Column("person_id", sa.Text(), nullable=False),
-        sa.Column("sop_id", sa.Text(), nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("project", TEXT, nullable=False),
+        sa.Column("person_id", TEXT, nullable=False),
+        sa.Column("sop_id", TEXT, nullable=False),
         sa.Column("sop_revision", sa.BigInteger(), nullable=False),
         sa.Column("trained_on", sa.Date(), nullable=False),
         sa.Column("valid_until", sa.Date(), nullable=True),
@@ -579,23 +601,23 @@ def _procedures() -> None:
 def _issues() -> None:
     op.create_table(
         "issues",
-        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("id", TEXT, nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
-        sa.Column("project", sa.Text(), nullable=False),
-        sa.Column("title", sa.Text(), nullable=False),
-        sa.Column("description", sa.Text(), nullable=False),
-        sa.Column("category", sa.Text(), nullable=False),
-        sa.Column("severity", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("machine_id", sa.Text(), nullable=True),
-        sa.Column("workstation", sa.Text(), nullable=True),
-        sa.Column("material_id", sa.Text(), nullable=True),
-        sa.Column("spec_id", sa.Text(), nullable=True),
+        sa.Column("project", TEXT, nullable=False),
+        sa.Column("title", TEXT, nullable=False),
+        sa.Column("description", TEXT, nullable=False),
+        sa.Column("category", TEXT, nullable=False),
+        sa.Column("severity", TEXT, nullable=False),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("machine_id", TEXT, nullable=True),
+        sa.Column("workstation", TEXT, nullable=True),
+        sa.Column("material_id", TEXT, nullable=True),
+        sa.Column("spec_id", TEXT, nullable=True),
         sa.Column("lot_ids", sa.JSON(), nullable=False),
         sa.Column("qty_affected", sa.BigInteger(), nullable=False),
         sa.Column("detected_at", UtcDateTime(), nullable=False),
-        sa.Column("detected_by", sa.Text(), nullable=False),
-        sa.Column("immediate_containment", sa.Text(), nullable=True),
+        sa.Column("detected_by", TEXT, nullable=False),
+        sa.Column("immediate_containment", TEXT, nullable=True),
         sa.Column("opened_at", UtcDateTime(), nullable=False),
         sa.Column("acknowledge_due_at", UtcDateTime(), nullable=False),
         sa.Column("contain_due_at", UtcDateTime(), nullable=False),
@@ -612,9 +634,9 @@ def _issues() -> None:
         sa.Column("rounds", sa.JSON(), nullable=False),
         sa.Column("cancellation", sa.JSON(), nullable=True),
         sa.Column("closed_at", UtcDateTime(), nullable=True),
-        sa.Column("closed_by", sa.Text(), nullable=True),
-        sa.Column("closure_summary", sa.Text(), nullable=True),
-        sa.Column("lessons", sa.Text(), nullable=True),
+        sa.Column("closed_by", TEXT, nullable=True),
+        sa.Column("closure_summary", TEXT, nullable=True),
+        sa.Column("lessons", TEXT, nullable=True),
         sa.CheckConstraint(
             "category IN ('quality', 'equipment', 'process', 'safety', 'supplier', 'customer', 'document', "
             "'measurement')",
@@ -644,14 +666,14 @@ def _issues() -> None:
 def _history() -> None:
     op.create_table(
         "record_history",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("record_type", sa.Text(), nullable=False),
-        sa.Column("record_id", sa.Text(), nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("record_type", TEXT, nullable=False),
+        sa.Column("record_id", TEXT, nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=True),
         sa.Column("at", UtcDateTime(), nullable=False),
-        sa.Column("tool", sa.Text(), nullable=False),
-        sa.Column("principal", sa.Text(), nullable=False),
-        sa.Column("on_behalf_of", sa.Text(), nullable=True),
+        sa.Column("tool", TEXT, nullable=False),
+        sa.Column("principal", TEXT, nullable=False),
+        sa.Column("on_behalf_of", TEXT, nullable=True),
         sa.Column("audit_id", sa.BigInteger(), nullable=False),
         sa.Column("changed", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_record_history")),

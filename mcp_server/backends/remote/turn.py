@@ -1,0 +1,52 @@
+"""One write call at a time on one companion store, whatever process it comes from.
+
+A remote system has no transactions, so nothing else would keep two of our calls from deciding on the same state.
+"""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import filelock
+
+from mcp_server.errors import BackendUnavailable
+
+__all__ = ["Turn"]
+
+_POLL_S = 0.02
+
+
+class Turn:
+    """Waits as long as the caller's deadline lets it; a wait that is cancelled leaves nothing behind."""
+
+    def __init__(self, path: Path) -> None:
+        self._here = anyio.Lock()
+        self._between_processes = filelock.FileLock(path)
+
+    @asynccontextmanager
+    async def taken(self) -> AsyncGenerator[None]:
+        """The turn, for as long as the block runs.
+
+        Raises:
+            BackendUnavailable: the lock file cannot be made.
+        """
+        async with self._here:
+            while not self._locked():  # noqa: ASYNC110 - another process sets no event of ours
+                await anyio.sleep(_POLL_S)
+            try:
+                yield
+            finally:
+                self._between_processes.release()
+
+    def _locked(self) -> bool:
+        try:
+            self._between_processes.acquire(blocking=False)
+        except filelock.Timeout:
+            return False
+        except OSError as error:
+            raise BackendUnavailable(
+                f"{self._between_processes.lock_file} cannot be locked: {error.strerror}.",
+                suggestion="Check the folder's permissions and disk space.",
+            ) from error
+        return True
