@@ -6,7 +6,7 @@ READY  := $(VENV)/.installed
 LOCAL  := .venv-local-model
 
 .DEFAULT_GOAL := help
-.PHONY: help chat test test-long local-model lint format schemas classifier sample-plant wheel clean
+.PHONY: help chat test test-long backends postgres local-model lint format schemas classifier sample-plant wheel clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -27,6 +27,13 @@ test: $(READY) ## Run the tests
 
 test-long: $(READY) ## Run the slowest test at its full length (about 2 minutes)
 	@SHOPFLOOR_TEST_SEQUENCES=200 $(BIN)/python -m pytest tests/mcp_server/test_any_sequence.py
+
+postgres: ## Install Debian's PostgreSQL, which the tests start for themselves (needs root)
+	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
+		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends postgresql; }
+
+backends: $(READY) ## Run the contract suite against real systems, started on this machine (FactorySemantics MES, Tryton)
+	@$(BIN)/python -m pytest -n0 -rs tests/real_systems
 
 $(LOCAL)/.installed: pyproject.toml constraints.txt
 	@test -x $(LOCAL)/bin/python || $(PYTHON) -m venv $(LOCAL)
@@ -63,5 +70,5 @@ sample-plant: $(READY) ## Write the made files of the sample plant
 wheel: $(READY) ## Build the wheel into dist/
 	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
 
-clean: ## Remove the virtual environment and every build product
-	@rm -rf $(VENV) $(LOCAL) dist build .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+clean: ## Remove the virtual environments and every build product
+	@rm -rf $(VENV) $(LOCAL) .venv-backends dist build .pytest_cache .ruff_cache .hypothesis .import_linter_cache

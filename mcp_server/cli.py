@@ -200,22 +200,27 @@ def schemas(
     """Write or compare (--check) the published schemas.
 
     There is one file a tool in schemas/tools/: exactly what hosts receive.
+    schemas/backend.schema.json is for the description of a REST system.
     """
     from mcp_server.app import published_tools
+    from mcp_server.backends.described.schema import description_schema
     from mcp_server.bundled import schemas_dir
     from mcp_server.published import compare_schemas, write_schemas
     from mcp_server.tools import ALL_TOOLS
 
     folder = directory or schemas_dir()
     wanted = {tool.name: _wire(tool) for tool in published_tools(ALL_TOOLS)}
-    changed = [] if check else write_schemas(folder, wanted)
-    differences = compare_schemas(folder, wanted)
+    files = {"backend.schema.json": description_schema()}
+    changed = [] if check else write_schemas(folder, wanted, files)
+    differences = compare_schemas(folder, wanted, files)
     if as_json:
-        show_json({"schemas": len(wanted), "folder": str(folder), "changed": changed, "differences": differences})
+        show_json(
+            {"schemas": len(wanted) + len(files), "folder": str(folder), "changed": changed, "differences": differences}
+        )
     elif check:
-        typer.echo("\n".join(differences) or f"{len(wanted)} schemas are up to date.")
+        typer.echo("\n".join(differences) or f"{len(wanted) + len(files)} schemas are up to date.")
     else:
-        typer.echo(f"{len(wanted)} schemas in {folder}, {len(changed)} changed.")
+        typer.echo(f"{len(wanted) + len(files)} schemas in {folder}, {len(changed)} changed.")
     if differences:
         remark("Run `shopfloor-mcp schemas` and review the change: hosts and clients rely on it.")
         raise typer.Exit(FAILED)

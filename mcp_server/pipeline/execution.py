@@ -12,7 +12,7 @@ from typing import TypeVar
 import anyio
 import stamina
 
-from mcp_server.errors import BackendUnavailable, DeadlineExceeded, OutcomeUnknown, ToolFailure
+from mcp_server.errors import BackendUnavailable, DeadlineExceeded, Interrupted, OutcomeUnknown, ToolFailure
 from mcp_server.pipeline.breaker import Breaker, BreakerState, Permit
 
 __all__ = ["ATTEMPTS", "Deadline", "RetryBudget", "backoff_s", "execute"]
@@ -45,10 +45,14 @@ class RetryBudget:
 
 
 class Deadline:
-    """When a call ends at the latest. A commit that was begun is finished, so that the answer is what happened."""
+    """When a call ends at the latest. A commit that was begun is finished, so that the answer is what happened.
+
+    `interrupted` is the attempt, if any, of which nobody knows what it has stored.
+    """
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
+        self.interrupted: Interrupted | None = None
         self._at = anyio.current_time() + seconds
         self.scope = anyio.CancelScope(deadline=self._at)
 
@@ -89,13 +93,21 @@ async def execute(
         DeadlineExceeded: time was up; a repeatable attempt has left nothing behind.
         OutcomeUnknown: time was up in an attempt that is not repeatable.
         BackendUnavailable: after the last attempt, or because the breaker is open.
+        Interrupted: an attempt may have stored something, and no later one found out.
     """
     deadline = Deadline(deadline_s)
     if deadline_s <= 0:
         raise deadline.exceeded()
     budget.earn()
     with deadline.scope:
-        return await _retried(attempt, deadline, repeatable=repeatable, breaker=breaker, budget=budget)
+        try:
+            return await _retried(attempt, deadline, repeatable=repeatable, breaker=breaker, budget=budget)
+        except (BackendUnavailable, DeadlineExceeded) as failure:
+            if deadline.interrupted is not None and failure.outcome_known:
+                raise deadline.interrupted from failure
+            raise
+    if deadline.interrupted is not None:
+        raise deadline.interrupted
     if repeatable:
         raise deadline.exceeded()
     raise OutcomeUnknown(
@@ -147,7 +159,9 @@ async def _guarded(attempt: Callable[[Deadline], Awaitable[T]], deadline: Deadli
     started = anyio.current_time()
     try:
         result = await attempt(deadline)
-    except BackendUnavailable:
+    except BackendUnavailable as failure:
+        if isinstance(failure, Interrupted):
+            deadline.interrupted = failure
         breaker.failed(permit)
         raise
     except ToolFailure:

@@ -23,10 +23,6 @@ class PlantReading:
         self._breaker = Breaker(time.monotonic)
         self._budget = RetryBudget()
 
-    @property
-    def source(self) -> str:
-        return self._backend.source
-
     async def __call__(self, read: Callable[[Reader], Awaitable[T]]) -> T:
         """What `read` returns.
 

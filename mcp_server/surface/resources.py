@@ -77,20 +77,21 @@ class Resources:
                 f"{', '.join(known.template for known in self._kinds.values()) or 'none'}."
             )
         try:
-            content = await self._reading(lambda reader: _content(reader, kind, address[2]))
+            content, source = await self._reading(lambda reader: _content(reader, kind, address[2]))
         except ToolFailure as failure:
             data = failure.as_json()["error"] | {"uri": uri}
             raise MCPError(code=types.INTERNAL_ERROR, message=failure.message, data=data) from failure
-        read_at = {"io.shopfloor/source": self._reading.source, "io.shopfloor/as-of": self._clock.now().isoformat()}
+        read_at = {"io.shopfloor/source": source, "io.shopfloor/as-of": self._clock.now().isoformat()}
         return ReadResourceContents(
             json.dumps(content, ensure_ascii=False, separators=(",", ":")), mime_type=_JSON, meta=read_at
         )
 
 
-async def _content(reader: Reader, kind: Kind, wanted: str | None) -> dict[str, Any]:
+async def _content(reader: Reader, kind: Kind, wanted: str | None) -> tuple[dict[str, Any], str]:
+    """What stands at the address, and where it comes from."""
     if wanted is None:
-        return await _every_project(reader, kind)
-    return _as_json(await _record(reader, kind, unquote(wanted)))
+        return await _every_project(reader, kind), reader.source
+    return _as_json(await _record(reader, kind, unquote(wanted))), reader.source
 
 
 async def _every_project(reader: Reader, kind: Kind) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from mcp_server.backends.described.description import Auth, Description, RecordDescription
 from mcp_server.backends.described.field_checks import field_problems
-from mcp_server.backends.described.kinds import OURS_ALONE, RECORD_KINDS, shapes_of
+from mcp_server.backends.described.kinds import RECORD_KINDS, ours_alone, shapes_of
 from mcp_server.backends.described.places import PLACEHOLDER, is_place
 from mcp_server.backends.described.problems import did_you_mean
 from mcp_server.backends.described.source import Problem
@@ -76,12 +76,11 @@ def _auth_problems(auth: Auth | None) -> Iterator[Problem]:
 def _record_problems(
     where: Where, kind: type[Record], record: RecordDescription, description: Description
 ) -> Iterator[Problem]:
-    shapes = shapes_of(kind)
+    shapes, alone = shapes_of(kind), ours_alone(kind)
     for key in ("fields", "assumed", "takes"):
         for name in getattr(record, key):
-            if name in OURS_ALONE:
-                reason = "is described under id" if name == "id" else "counts our own changes and is never there"
-                yield Problem((*where, key, name), f"{reason}; take it out.")
+            if name in alone:
+                yield Problem((*where, key, name), f"{alone[name]}; take it out.")
             elif name not in shapes:
                 yield Problem((*where, key, name), f"is no field of {kind.noun}. {did_you_mean(name, shapes)}")
     yield from field_problems((*where, "fields"), record, shapes, description.records)
@@ -102,7 +101,7 @@ def _value_problems(where: Where, kind: type[Record], record: RecordDescription)
     for key in ("assumed", "takes"):
         given: Mapping[str, JsonValue] = getattr(record, key)
         for name, value in given.items():
-            if name in OURS_ALONE or name not in kind.model_fields:
+            if name not in shapes_of(kind):
                 continue
             several = value if key == "takes" and isinstance(value, list) else [value]
             for one in several:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, JsonValue, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, JsonValue, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -45,6 +45,12 @@ FullPages = Annotated[
     ),
 ]
 Total = Annotated[Place | None, Field(description="Where the answer says how many records there are")]
+
+
+def _one_or_several(given: Any) -> Any:  # noqa: ANN401 - YAML of any shape
+    if isinstance(given, str):
+        return (given,)
+    return tuple(given) if isinstance(given, list) else given  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - as above
 
 
 class _Described(BaseModel):
@@ -266,7 +272,9 @@ class Description(_Described):
     auth: Annotated[Auth | None, Field(description="How to sign in; left out: it asks for nothing")] = None
     headers: Annotated[Mapping[str, str], Field(description="Sent with every request; nothing secret")] = {}
     error: Annotated[
-        tuple[Place, ...], Field(description="Where its own words stand in an error, most telling first")
+        tuple[Place, ...],
+        BeforeValidator(_one_or_several, json_schema_input_type=Place | tuple[Place, ...]),
+        Field(description="Where its own words stand in an error, or several places, most telling first"),
     ] = ()
     idempotency_key: Annotated[
         str | None,

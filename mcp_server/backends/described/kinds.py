@@ -1,6 +1,7 @@
 """What can be described: the kinds of records by name, and the shape of each of their fields."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -10,12 +11,9 @@ from typing import Any, Literal, Union, get_args, get_origin
 from mcp_server.domain import records
 from mcp_server.domain.records import ChangedRecord, Document, HistoryEntry, Record
 
-__all__ = ["OURS_ALONE", "RECORD_KINDS", "FieldShape", "Shape", "shapes_of"]
+__all__ = ["RECORD_KINDS", "FieldShape", "Shape", "ours_alone", "shapes_of"]
 
 Shape = Literal["text", "integer", "number", "boolean", "date", "datetime", "choice", "texts", "numbers", "structure"]
-
-OURS_ALONE = frozenset({"id", "revision"})
-"""`id` is described by itself, and `revision` counts our own changes."""
 
 _SHAPES: dict[Any, Shape] = {
     str: "text",
@@ -53,12 +51,20 @@ def _kinds() -> dict[str, type[Record]]:
 RECORD_KINDS = _kinds()
 
 
+def ours_alone(kind: type[Record]) -> Mapping[str, str]:
+    """Fields that cannot be described, and why."""
+    why = {"id": "is described under id"}
+    if issubclass(kind, ChangedRecord):
+        why["revision"] = "counts our own changes and is never there"
+    return why
+
+
 def shapes_of(kind: type[Record]) -> dict[str, FieldShape]:
     """The fields that can be described, by name."""
     return {
         name: _shape_of(field.annotation, required=field.is_required())
         for name, field in kind.model_fields.items()
-        if name not in OURS_ALONE
+        if name not in ours_alone(kind)
     }
 
 

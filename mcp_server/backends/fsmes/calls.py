@@ -1,16 +1,17 @@
 """How this MES lists and takes records: some lists are bare arrays, the long ones come in pages."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
 from mcp_server.backends.remote.http import SystemClient
 from mcp_server.errors import InternalError
 
-__all__ = ["Calls", "Entry", "in_path", "moment"]
+__all__ = ["Calls", "Entry", "in_path", "moment", "understood"]
 
+T = TypeVar("T")
 Entry = Mapping[str, Any]
 """One JSON object of an answer."""
 
@@ -73,6 +74,18 @@ def moment(text: str) -> datetime:
     """The MES tells UTC without saying so, and with it what was sent with an offset."""
     at = datetime.fromisoformat(text)
     return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def understood(path: str, meaning: Callable[[Sequence[Entry]], T], entries: Sequence[Entry]) -> T:
+    """What entries mean to us.
+
+    Raises:
+        InternalError: they lack what 0.4.2 has, or have it in another form.
+    """
+    try:
+        return meaning(entries)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise _unknown_form(path) from error
 
 
 def _entries(body: Any, path: str) -> list[Entry]:  # noqa: ANN401 - any JSON

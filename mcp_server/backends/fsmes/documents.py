@@ -7,10 +7,10 @@ from typing import Any, Generic, TypeVar
 
 import anyio
 
-from mcp_server.backends.fsmes.calls import Calls, Entry, in_path, moment
+from mcp_server.backends.fsmes.calls import Calls, Entry, in_path, moment, understood
 from mcp_server.backends.fsmes.document_text import HELD_FIELDS, Content, body_of, content_of, contents_in, held
 from mcp_server.backends.remote.port import FieldMap, Row
-from mcp_server.domain.records import SHARED, Document, DocumentState, QualityPlan, Sop, document_key
+from mcp_server.domain.records import SHARED, DocumentState, QualityPlan, Sop, document_key
 from mcp_server.errors import BackendUnavailable, Conflict, NotFound, RuleViolated
 
 __all__ = ["Documents"]
@@ -80,7 +80,7 @@ class Documents(Generic[D]):
                 "then open a draft of that one there."
             ).strip()
             raise
-        codes = [entry["code"] for entry in entries if entry["kind"] == "instruction"]
+        codes = understood("/documents", _codes, entries)
         for start in range(0, len(codes), _AT_ONCE):
             yield await self._rows(codes[start : start + _AT_ONCE])
 
@@ -100,7 +100,7 @@ class Documents(Generic[D]):
             await self.calls.post("/documents", new, idempotency_key, refuses_doubles=True)
         return record.key
 
-    async def change(self, before: D, after: D, row: Row, idempotency_key: str) -> None:
+    async def change(self, before: D, after: D, row: Row, idempotency_key: str) -> None:  # noqa: ARG002 - the port's
         match row.values["state"], _their_state(after.state):
             case there, wanted if there == wanted:
                 return
@@ -157,12 +157,17 @@ class Documents(Generic[D]):
         return [s.row for code in codes for s in found[code] if s.kind == self.kind.__name__]
 
     async def _shown(self, code: str) -> list[_Shown]:
-        return _all_shown(code, await self._revisions(code))
+        return understood("/documents", lambda entries: _all_shown(code, entries), await self._revisions(code))
 
     async def _revisions(self, code: str) -> list[Entry]:
         if _CODE.fullmatch(code) is None:
             return []  # the MES takes such a code and then finds nothing under its path
         return await self.calls.array(_path(code, "revisions"))
+
+
+def _codes(entries: Sequence[Entry]) -> list[str]:
+    """Instructions only: a walkthrough leads through the MES's own screens."""
+    return [entry["code"] for entry in entries if entry["kind"] == "instruction"]
 
 
 def _path(code: str, step: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mcp_server.backends.fsmes.calls import Calls, Entry, in_path, moment
+from mcp_server.backends.fsmes.calls import Calls, Entry, in_path, moment, understood
 from mcp_server.backends.fsmes.specs import spec_ref
 from mcp_server.backends.remote.port import FieldMap, Row
 from mcp_server.domain.records import SHARED, InspectionResult, Verdict
@@ -14,7 +14,7 @@ from mcp_server.errors import Conflict, InternalError, RuleViolated
 __all__ = ["Counts"]
 
 _LONGEST_LOT = 60
-_STAMP = re.compile(r"\[(INS-[^\s\]]{1,37})\] (.*)")
+_STAMP = re.compile(r"\[([A-Z]{1,8}-[^\s\]]{1,31})\] (.*)")
 _ALL = 1_000_000
 """How many points back a chart goes; as delivered it shows only the latest."""
 
@@ -56,9 +56,8 @@ class Counts:
 
     async def pages(self) -> AsyncIterator[Sequence[Row]]:
         async for specs in self.calls.pages("/quality/specs"):
-            for spec in specs:
-                if spec["counted"]:
-                    yield await self._of(spec["material"], spec["characteristic"])
+            for material, characteristic in understood("/quality/specs", _counted, specs):
+                yield await self._of(material, characteristic)
 
     async def one(self, key: str, ref: str | None) -> Row | None:
         found = [row async for page in self.pages() for row in page if (row.ref == ref if ref else row.key == key)]
@@ -85,14 +84,24 @@ class Counts:
             raise InternalError("The MES took a count and did not say how it calls it.", suggestion="Look there.")
         return _ref(record.material_id, record.characteristic, number)
 
-    async def change(self, before: InspectionResult, after: InspectionResult, row: Row, idempotency_key: str) -> None:
+    async def change(
+        self,
+        before: InspectionResult,  # noqa: ARG002 - the port's
+        after: InspectionResult,  # noqa: ARG002 - the port's
+        row: Row,
+        idempotency_key: str,  # noqa: ARG002 - the port's
+    ) -> None:
         raise RuleViolated(f"The MES cannot change a count; {row.ref} stays as it is.")
 
     async def _of(self, material: str, characteristic: str) -> list[Row]:
         path = f"/quality/spc/{in_path(material)}/{in_path(characteristic)}"
         chart = await self.calls.found(path, limit=str(_ALL))
         points: list[Entry] = [] if chart is None else chart["points"]
-        return [_row(material, characteristic, point) for point in points]
+        return understood(path, lambda found: [_row(material, characteristic, point) for point in found], points)
+
+
+def _counted(specs: Sequence[Entry]) -> list[tuple[str, str]]:
+    return [(spec["material"], spec["characteristic"]) for spec in specs if spec["counted"]]
 
 
 def _lot_ref(record: InspectionResult) -> str:

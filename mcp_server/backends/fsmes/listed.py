@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from mcp_server.backends.fsmes.calls import Calls, Entry
+from mcp_server.backends.fsmes.calls import Calls, Entry, understood
 from mcp_server.backends.remote.port import FieldMap, Row
 from mcp_server.domain.records import Record
 from mcp_server.errors import RuleViolated
@@ -50,33 +50,36 @@ class Listed(Generic[R]):
         return self.accepts(record)
 
     async def pages(self) -> AsyncIterator[Sequence[Row]]:
-        async for entries in self._lists(self.params):
-            yield [row for entry in entries if (row := self.row(entry)) is not None]
+        async for rows in self._lists(self.params):
+            yield rows
 
     async def one(self, key: str, ref: str | None) -> Row | None:
         """Where the MES keeps none of our ids, a record is found by its `ref`, also the one it was sent with."""
         wanted = ref or self._sent.get(key, key)
-        async for entries in self._lists({**self.params, "q": self.sought(wanted)}):
-            for entry in entries:
-                row = self.row(entry)
-                if row is not None and row.ref == wanted:
+        async for rows in self._lists({**self.params, "q": self.sought(wanted)}):
+            for row in rows:
+                if row.ref == wanted:
                     return row
         return None
 
     async def create(self, record: R, idempotency_key: str) -> str:
         ref = self.ref(record)
-        self._sent[record.key] = ref
+        if ref != record.key:
+            self._sent[record.key] = ref
         await self.calls.post(self.path, self.body(record), idempotency_key, refuses_doubles=True)
         return ref
 
-    async def change(self, before: R, after: R, row: Row, idempotency_key: str) -> None:
+    async def change(self, before: R, after: R, row: Row, idempotency_key: str) -> None:  # noqa: ARG002 - the port's
         raise RuleViolated(
             f"The MES cannot change a {before.noun} through its interface.", suggestion=f"Change {row.ref} there."
         )
 
-    async def _lists(self, params: Mapping[str, str]) -> AsyncIterator[list[Entry]]:
+    async def _lists(self, params: Mapping[str, str]) -> AsyncIterator[list[Row]]:
         if self.paged:
             async for entries in self.calls.pages(self.path, **params):
-                yield entries
+                yield understood(self.path, self._rows, entries)
         else:
-            yield await self.calls.array(self.path, **params)
+            yield understood(self.path, self._rows, await self.calls.array(self.path, **params))
+
+    def _rows(self, entries: Sequence[Entry]) -> list[Row]:
+        return [row for entry in entries if (row := self.row(entry)) is not None]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from mcp_server.backends.fsmes.calls import Calls, Entry, in_path, moment
+from mcp_server.backends.fsmes.calls import Calls, Entry, in_path, moment, understood
 from mcp_server.backends.fsmes.listed import Listed
 from mcp_server.backends.fsmes.plant import LONGEST_CODE
 from mcp_server.backends.remote.port import FieldMap, Row
@@ -15,6 +15,7 @@ from mcp_server.errors import Conflict, InternalError, RuleViolated
 
 __all__ = ["WorkOrders", "plans_left_out", "tasks"]
 
+_PLANS, _ORDERS = "/maintenance/plans", "/maintenance/orders"
 _DAYS, _HOURS = "calendar_days", "runtime_hours"
 _LONGEST_TITLE = 140
 _LONGEST_REASON = 200
@@ -30,7 +31,8 @@ _ASSUMED_MIN = 60
 
 def tasks(calls: Calls) -> Listed[PmTask]:
     """The MES counts days, hours run and pieces made. Its days are ours, and its hours can be shown; months cannot be
-    put into days, and in which unit our meters count is known only to us, so only tasks in days are sent."""
+    put into days, and in which unit our meters count is known only to us, so only tasks in days are sent.
+    """
     return Listed(
         calls,
         PmTask,
@@ -51,7 +53,7 @@ def tasks(calls: Calls) -> Listed[PmTask]:
             "skill": "",
             "loto": False,
         },
-        path="/maintenance/plans",
+        path=_PLANS,
         row=_task_row,
         body=_task_body,
         ref=lambda task: task.id,
@@ -65,7 +67,7 @@ def _is_shown(entry: Entry) -> bool:
 
 async def plans_left_out(calls: Calls) -> list[str]:
     """Plans there whose interval we have no word for: in pieces, or in parts of a day."""
-    return [entry["plan"] for entry in await calls.array("/maintenance/plans") if not _is_shown(entry)]
+    return understood(_PLANS, lambda plans: [p["plan"] for p in plans if not _is_shown(p)], await calls.array(_PLANS))
 
 
 def _task_row(entry: Entry) -> Row | None:
@@ -158,13 +160,13 @@ class WorkOrders:
         )
 
     async def pages(self) -> AsyncIterator[Sequence[Row]]:
-        async for entries in self.calls.pages("/maintenance/orders"):
-            yield [_order_row(entry) for entry in entries]
+        async for entries in self.calls.pages(_ORDERS):
+            yield understood(_ORDERS, _order_rows, entries)
 
     async def one(self, key: str, ref: str | None) -> Row | None:
         found: dict[str, Row] = {}
-        async for entries in self.calls.pages("/maintenance/orders", q=ref or key):
-            rows = [_order_row(entry) for entry in entries]
+        async for entries in self.calls.pages(_ORDERS, q=ref or key):
+            rows = understood(_ORDERS, _order_rows, entries)
             found |= {row.ref: row for row in rows if (row.ref == ref if ref else row.key == key)}
         if len(found) > 1:
             raise Conflict(
@@ -193,13 +195,15 @@ class WorkOrders:
                 field="state",
                 suggestion=f"Complete {after.id} with a finding that says why it was not needed.",
             )
-        await self.calls.post(
-            f"/maintenance/orders/{in_path(row.ref)}/complete", {}, idempotency_key, refuses_doubles=True
-        )
+        await self.calls.post(f"{_ORDERS}/{in_path(row.ref)}/complete", {}, idempotency_key, refuses_doubles=True)
 
 
 def _summary(order: WorkOrder) -> str:
     return f"[{order.id}] {_short_title(order.title)}"
+
+
+def _order_rows(entries: Sequence[Entry]) -> list[Row]:
+    return [_order_row(entry) for entry in entries]
 
 
 def _order_row(entry: Entry) -> Row:

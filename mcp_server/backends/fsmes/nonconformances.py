@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mcp_server.backends.fsmes.calls import Calls, Entry, in_path, moment
+from mcp_server.backends.fsmes.calls import Calls, Entry, in_path, moment, understood
 from mcp_server.backends.remote.port import FieldMap, Row
 from mcp_server.domain.issues.reporting import due_times
 from mcp_server.domain.records import (
@@ -40,7 +40,8 @@ _DISPOSITIONS = {
 @dataclass(frozen=True, slots=True)
 class Nonconformances:
     """Nobody but the MES opens one. All that we do between triage and close is one state there, `under_review`; the
-    decision on the material is sent when it is closed, which the MES refuses before."""
+    decision on the material is sent when it is closed, which the MES refuses before.
+    """
 
     calls: Calls
     kind: type[Issue] = Issue
@@ -61,16 +62,16 @@ class Nonconformances:
 
     async def pages(self) -> AsyncIterator[Sequence[Row]]:
         async for entries in self.calls.pages(_PATH):
-            yield [_row(entry) for entry in entries]
+            yield understood(_PATH, _rows, entries)
 
     async def one(self, key: str, ref: str | None) -> Row | None:
         entry = await self.calls.found(f"{_PATH}/{in_path(ref or key)}")
-        return entry and _row(entry)
+        return None if entry is None else understood(_PATH, _rows, [entry])[0]
 
     async def create(self, record: Issue, idempotency_key: str) -> str:  # noqa: ARG002 - the port's
         raise RuleViolated(f"The MES opens nonconformances by itself; {record.id} cannot be sent to it.")
 
-    async def change(self, before: Issue, after: Issue, row: Row, idempotency_key: str) -> None:
+    async def change(self, before: Issue, after: Issue, row: Row, idempotency_key: str) -> None:  # noqa: ARG002 - the port's
         wanted = _their_state(after.state)
         match row.values["state"], wanted:
             case "open", "under_review":
@@ -110,6 +111,10 @@ def _reason(issue: Issue, chosen: Disposition) -> str:
     concession = f", concession {chosen.concession_id}" if chosen.concession_id else ""
     said = f"{chosen.qty} pieces: {chosen.kind}{concession}. {issue.closure_summary or ''}"
     return said.strip()[:_LONGEST_REASON]
+
+
+def _rows(entries: Sequence[Entry]) -> list[Row]:
+    return [_row(entry) for entry in entries]
 
 
 def _row(entry: Entry) -> Row:

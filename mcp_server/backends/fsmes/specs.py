@@ -76,5 +76,5 @@ def _is_counted(data_type: str) -> bool:
     return data_type == "attribute"
 
 
-def _data_type(counted: bool) -> str:  # noqa: FBT001 - the column's value
+def _data_type(counted: bool) -> str:
     return "attribute" if counted else "variable"

@@ -1,6 +1,7 @@
 """The HTTP client of every remote system: pooled, bounded in time, size and number, and never retrying by itself.
 
-`exchange.py` sends one request, `refusals.py` says what its end means, `sign_in.py` keeps the session.
+`wire.py` sets up `httpx`, `exchange.py` sends one request, `refusals.py` says what its end means, and `sign_in.py` keeps
+the session.
 """
 
 import ssl
@@ -9,10 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mappi
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from http.cookiejar import CookieJar, DefaultCookiePolicy
-from importlib.metadata import version
 from typing import Any
-from urllib.parse import unquote
 
 import anyio
 import httpx
@@ -22,16 +20,14 @@ from mcp_server.backends.remote.base_url import checked_base_url
 from mcp_server.backends.remote.exchange import MOST_BYTES, Received, Unanswered, exchange
 from mcp_server.backends.remote.refusals import GONE, Refusals
 from mcp_server.backends.remote.sign_in import Session, SignIn
+from mcp_server.backends.remote.wire import build_request, open_client
 from mcp_server.backends.remote.wording import NotJson, Wording, parsed, told
-from mcp_server.errors import ConfigurationError, InternalError
+from mcp_server.errors import InternalError
 
 __all__ = ["Answer", "SystemClient"]
 
 _log = structlog.get_logger()
 
-_LONGEST_CONNECT_S = 5.0
-_KEPT_OPEN_S = 1.5
-"""Shorter than servers keep an idle connection (gunicorn 2 s, uvicorn and Node 5 s): a write must not meet its end."""
 _WHOLE_EXCHANGE = 3
 """Times `timeout_s`: a request ends then, even if the system sends a byte now and again."""
 
@@ -77,7 +73,7 @@ class SystemClient:
             ConfigurationError: the URL cannot be used, or a proxy of the environment cannot.
         """
         url = checked_base_url(base_url)
-        self._client = _opened(
+        self._client = open_client(
             url,
             headers=headers or {},
             timeout_s=timeout_s,
@@ -179,7 +175,7 @@ class SystemClient:
     ) -> Received | Unanswered:
         def request(session: Session | None) -> httpx.Request | None:
             all_headers = {**(session.headers if session else {}), **headers}
-            return _request(self._client, method, path, params=params, json=json, headers=all_headers)
+            return build_request(self._client, method, path, params=params, json=json, headers=all_headers)
 
         session = await self._sign_in.session() if self._sign_in else None
         received = await self._sent(request(session))
@@ -222,59 +218,6 @@ class SystemClient:
             yield
         finally:
             self._slots.release()
-
-
-def _opened(
-    url: httpx.URL,
-    *,
-    headers: Mapping[str, str],
-    timeout_s: float,
-    connections: int,
-    verify: bool | ssl.SSLContext,
-    transport: httpx.AsyncBaseTransport | None,
-) -> httpx.AsyncClient:
-    """Proxies and `SSL_CERT_FILE` of the environment hold; a `.netrc` is read by httpx only where it is asked to."""
-    connect_s = min(timeout_s, _LONGEST_CONNECT_S)
-    try:
-        return httpx.AsyncClient(
-            base_url=url,
-            headers={"Accept": "application/json", "User-Agent": f"shopfloor-mcp/{version('shopfloor')}", **headers},
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # a session stands in headers, nowhere else
-            verify=verify,
-            timeout=httpx.Timeout(connect=connect_s, read=timeout_s, write=timeout_s, pool=timeout_s),
-            limits=httpx.Limits(
-                max_connections=connections + 1,  # one more, to sign in while all others are under way
-                max_keepalive_connections=connections,
-                keepalive_expiry=_KEPT_OPEN_S,
-            ),
-            transport=transport,
-        )
-    except (httpx.InvalidURL, ValueError, ImportError):
-        problem = ConfigurationError(
-            "A header, a certificate or a proxy for the system of record cannot be used.",
-            suggestion="Check SHOPFLOOR_BACKEND_TOKEN for line breaks and other than ASCII letters, SSL_CERT_FILE, "
-            "HTTP_PROXY, HTTPS_PROXY and ALL_PROXY.",
-        )
-    raise problem
-
-
-def _request(
-    client: httpx.AsyncClient,
-    method: str,
-    path: str,
-    *,
-    params: Mapping[str, Any] | None,
-    json: Any,  # noqa: ANN401 - any JSON
-    headers: Mapping[str, str],
-) -> httpx.Request | None:
-    """None where it cannot be one: an id with a slash or a question mark in it would ask for something else."""
-    segments = [unquote(segment) for segment in path.split("/")]
-    if segments[0] or not all(segments[1:-1]) or {".", ".."} & {*segments} or any(sign in path for sign in "?#\\"):
-        return None
-    try:
-        return client.build_request(method, path, params=params, json=json, headers=headers)
-    except (httpx.InvalidURL, ValueError, TypeError, RecursionError):
-        return None
 
 
 def _answer(received: Received) -> Answer | None:

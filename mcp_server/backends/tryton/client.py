@@ -15,7 +15,7 @@ from mcp_server.backends.remote.http import Answer, SystemClient
 from mcp_server.backends.tryton.address import Address
 from mcp_server.errors import AnswerLost, InternalError, NotAllowed
 
-__all__ = ["PAGE", "Clause", "Found", "TrytonClient", "connected"]
+__all__ = ["PAGE", "Clause", "Found", "Listed", "TrytonClient", "beneath", "connected"]
 
 PAGE = 200
 """Records a page."""
@@ -117,6 +117,21 @@ class TrytonClient:
                 f"Tryton has no {model}: its module {module} is not activated.",
                 suggestion=f"Whoever runs Tryton activates it: trytond-admin -d DATABASE -u {module}.",
             )
+
+
+def beneath(made: Found, name: str) -> int:
+    """The number of the one record that was made beneath another.
+
+    Raises:
+        AnswerLost: the answer does not say.
+    """
+    records: Any = made.get(name)
+    try:
+        return int(records[0]["id"])
+    except (LookupError, TypeError, ValueError):
+        raise AnswerLost(
+            f"Tryton does not say which of {name} it made.", suggestion="Read the record before you try again."
+        ) from None
 
 
 def connected(address: Address, token: SecretStr, *, timeout_s: float) -> SystemClient:

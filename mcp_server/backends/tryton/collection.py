@@ -1,8 +1,8 @@
 """What all collections of Tryton have in common: search by mark, page by id, create, write what differs."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from mcp_server.backends.remote.port import FieldMap, Row
 from mcp_server.backends.tryton.client import Clause, Found, TrytonClient
@@ -33,6 +33,8 @@ class Kept(Generic[R]):
         changes: fields of ours that may change.
         assumed: see `Collection.assumed`.
         client_ids: see `Collection.client_ids`.
+        beside: fields of Tryton's that are read for `tells`.
+        tells: what becomes `Row.assumed`.
     """
 
     kind: type[R]
@@ -46,6 +48,8 @@ class Kept(Generic[R]):
     columns: Mapping[str, Column] = field(default_factory=dict[str, Column])
     domain: tuple[Clause, ...] = ()
     client_ids: bool = False
+    beside: tuple[str, ...] = ()
+    tells: Callable[[Found], Mapping[str, Any]] = lambda _found: {}
 
 
 class TrytonCollection(Generic[R]):
@@ -56,7 +60,8 @@ class TrytonCollection(Generic[R]):
     def __init__(self, client: TrytonClient, kept: Kept[R]) -> None:
         self._client = client
         self._kept = kept
-        self._shown = tuple(dict.fromkeys((*(mapped.column for mapped in kept.fields), kept.mark.column)))
+        self._columns = tuple(dict.fromkeys((*(mapped.column for mapped in kept.fields), kept.mark.column)))
+        self._shown = (*self._columns, *kept.beside)
 
     @property
     def kind(self) -> type[R]:
@@ -133,13 +138,14 @@ class TrytonCollection(Generic[R]):
         return {name: mark.joined(key, value) if name == mark.column else value for name, value in written.items()}
 
     def _row(self, found: Found) -> Row:
-        values = {name: _at(found, name) for name in self._shown}
+        values = {name: _at(found, name) for name in self._columns}
         key, values[self._kept.mark.column] = self._kept.mark.split(values[self._kept.mark.column])
-        read = {name: c.read(values[name]) for name, c in self._kept.columns.items() if name in values}
+        read = {name: column.read(values[name]) for name, column in self._kept.columns.items()}
         return Row(
             key=key or f"{self._kept.native}-{found['id']}",
             ref=ref_of(self._kept.model, found["id"]),
             values=values | read,
+            assumed=self._kept.tells(found),
         )
 
     async def _marked(self, key: str) -> list[Row]:
@@ -193,5 +199,5 @@ def number_of(ref: str) -> int | None:
 def _at(found: Any, path: str) -> Any:  # noqa: ANN401 - any JSON
     value = found
     for name in path.split("."):
-        value = value.get(name) if isinstance(value, Mapping) else None
+        value = cast("Found", value).get(name) if isinstance(value, Mapping) else None  # JSON objects have text keys
     return value

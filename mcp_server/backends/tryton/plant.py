@@ -4,11 +4,11 @@ from datetime import date
 from typing import Any
 
 from mcp_server.backends.remote.port import FieldMap, Row
-from mcp_server.backends.tryton.client import TrytonClient
+from mcp_server.backends.tryton.client import TrytonClient, beneath
 from mcp_server.backends.tryton.collection import Kept, TrytonCollection, ref_of
 from mcp_server.backends.tryton.values import Column, Mark, flag, line, text, uom_decoded, uom_encoded
 from mcp_server.domain.records import SHARED, Machine, MachineStatus, Material
-from mcp_server.errors import AnswerLost, Conflict, NotFound, RuleViolated
+from mcp_server.errors import Conflict, NotFound, RuleViolated
 
 __all__ = ["MACHINES", "MATERIALS", "Materials"]
 
@@ -19,7 +19,7 @@ def _in_use(status: MachineStatus) -> bool:
     return status is not MachineStatus.DECOMMISSIONED
 
 
-def _status(in_use: bool) -> MachineStatus:  # noqa: FBT001 - a value of Tryton's
+def _status(in_use: bool) -> MachineStatus:
     return MachineStatus.RUNNING if in_use else MachineStatus.DECOMMISSIONED
 
 
@@ -83,10 +83,7 @@ class Materials(TrytonCollection[Material]):
             if await self.one(record.id, None) is None:
                 raise
             raise Conflict(refused.message, suggestion=refused.suggestion) from None
-        products = made.get("products") or [{}]
-        if not isinstance(number := products[0].get("id"), int):
-            raise AnswerLost(f"Tryton does not say which product it made for {record.id}.")
-        return ref_of("product.product", number)
+        return ref_of("product.product", beneath(made, "products"))
 
     async def change(self, before: Material, after: Material, row: Row, idempotency_key: str) -> None:  # noqa: ARG002 - as above
         if not (values := self._differing(after, row)):
@@ -100,4 +97,5 @@ class Materials(TrytonCollection[Material]):
         values = self._encoded(record)
         symbol = values.pop("default_uom.symbol")
         unit = await self._id_of("product.uom", f"unit of measure {symbol}", [("symbol", "=", symbol)])
-        return {"code": record.id, "type": "goods", "default_uom": unit, "products": [["create", [{}]]]} | values
+        variants: list[Any] = [["create", [{}]]]
+        return {"code": record.id, "type": "goods", "default_uom": unit, "products": variants} | values

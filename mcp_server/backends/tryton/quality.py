@@ -1,13 +1,13 @@
 """Specifications as points of quality controls, issues as quality alerts."""
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from mcp_server.backends.remote.port import FieldMap, Row
-from mcp_server.backends.tryton.client import TrytonClient
+from mcp_server.backends.tryton.client import Found, TrytonClient, beneath
 from mcp_server.backends.tryton.collection import Kept, TrytonCollection, ref_of
-from mcp_server.backends.tryton.values import Column, Mark, in_unit_text, line, number, text, unit_in
+from mcp_server.backends.tryton.values import Column, Mark, in_unit_text, line, moment, number, text, unit_in
 from mcp_server.domain.issues.reporting import due_times
 from mcp_server.domain.records import (
     SHARED,
@@ -18,9 +18,9 @@ from mcp_server.domain.records import (
     Severity,
     Spec,
 )
-from mcp_server.errors import AnswerLost, BackendUnavailable, RuleViolated
+from mcp_server.errors import AnswerLost, BackendUnavailable, RuleViolated, ToolFailure
 
-__all__ = ["Issues", "Specs", "issues_kept"]
+__all__ = ["ISSUES", "SPECS", "Issues", "Specs"]
 
 SPECS = Kept(
     kind=Spec,
@@ -64,7 +64,9 @@ class Specs(TrytonCollection[Spec]):
 
     async def create(self, record: Spec, idempotency_key: str) -> str:  # noqa: ARG002 - Tryton knows no such keys
         product = await self._id_of(
-            "product.product", f"product {record.material_id}", [("code", "=", record.material_id), ("active", "=", True)]
+            "product.product",
+            f"product {record.material_id}",
+            [("code", "=", record.material_id), ("active", "=", True)],
         )
         point = self._point(record)
         control = await self._control(product, line(record.operation))
@@ -74,7 +76,7 @@ class Specs(TrytonCollection[Spec]):
         points = [["create", [point]]]
         values = {"name": line(record.operation), "product": product, "operations": [], "points": points}
         made = await self._client.create("quality.control", values, ("points.id",))
-        return ref_of(self._kept.model, _beneath(made, "points"))
+        return ref_of(self._kept.model, beneath(made, "points"))
 
     def _point(self, record: Spec) -> dict[str, Any]:
         own = {name: value for name, value in self._body(record).items() if not name.startswith("control.")}
@@ -116,74 +118,67 @@ _REPORTED = "Reported to Shopfloor"
 _REPORTED_POINT = {"name": "as_it_should_be", "string": "As it should be", "type_": "boolean"}
 
 
-def issues_kept(known_since: datetime) -> Kept[Issue]:
-    """How issues are kept. Tryton has no service-level clock: for an alert made there it starts at `known_since`."""
-    due = due_times(Severity.MAJOR, known_since)
-    return Kept(
-        kind=Issue,
-        model="quality.alert",
-        module="quality",
-        native="ALERT",
-        mark=Mark("title", bracketed=True),
-        fields=(
-            FieldMap("title", "title", line),
-            FieldMap("description", "description", str.strip),
-            FieldMap("state", "state", lambda state: _STATES.get(state, "processing"), _STATES_BACK.__getitem__),
-        ),
-        columns={"title": Column(lambda title: title or "Quality alert"), "description": Column(text)},
-        changes=frozenset({"title", "description", "state"}),
-        assumed={
-            "project": SHARED,
-            "category": IssueCategory.QUALITY,
-            "severity": Severity.MAJOR,
-            "qty_affected": 0,
-            "detected_at": known_since,
-            "detected_by": "unknown",
-            "opened_at": known_since,
-            "acknowledge_due_at": due.acknowledge,
-            "contain_due_at": due.contain,
-            "root_cause_due_at": due.root_cause,
-            "close_due_at": due.close,
-        },
-    )
+def _opened(found: Found) -> Mapping[str, Any]:
+    opened = moment(found["create_date"])
+    return {"detected_at": opened, "opened_at": opened, **due_times(Severity.MAJOR, opened)}
+
+
+ISSUES = Kept(
+    kind=Issue,
+    model="quality.alert",
+    module="quality",
+    native="ALERT",
+    mark=Mark("title", bracketed=True),
+    fields=(
+        FieldMap("title", "title", line),
+        FieldMap("description", "description", str.strip),
+        FieldMap("state", "state", lambda state: _STATES.get(state, "processing"), _STATES_BACK.__getitem__),
+    ),
+    columns={"title": Column(lambda title: title or "Quality alert"), "description": Column(text)},
+    changes=frozenset({"title", "description", "state"}),
+    assumed={
+        "project": SHARED,
+        "category": IssueCategory.QUALITY,
+        "severity": Severity.MAJOR,
+        "qty_affected": 0,
+        "detected_by": "unknown",
+    },
+    beside=("create_date",),
+    tells=_opened,
+)
 
 
 class Issues(TrytonCollection[Issue]):
     """An alert is made together with the inspection it must come from: a person in Tryton may confirm that one."""
 
-    def __init__(self, client: TrytonClient, *, known_since: datetime | None = None) -> None:
-        super().__init__(client, issues_kept(known_since or datetime.now(UTC)))
+    def __init__(self, client: TrytonClient) -> None:
+        super().__init__(client, ISSUES)
+
+    def takes(self, record: Issue) -> bool:
+        """An alert begins as open; what has come to its end already would look as if it happened now."""
+        return record.state is IssueState.OPEN and super().takes(record)
 
     async def create(self, record: Issue, idempotency_key: str) -> str:  # noqa: ARG002 - Tryton knows no such keys
-        body = self._body(record)
-        state = body.pop("state")
+        alert = {name: value for name, value in self._body(record).items() if name != "state"}
         values = {
             "control": await self._reported(),
             "reference": record.id,
             "points": {_REPORTED_POINT["name"]: False},
-            "alerts": [["create", [body]]],
+            "alerts": [["create", [alert]]],
         }
         made = await self._client.create("quality.inspection", values, ("alerts.id",))
-        number = _beneath(made, "alerts")
-        await self._pressed(number, "open", state)
-        return ref_of(self._kept.model, number)
+        return ref_of(self._kept.model, beneath(made, "alerts"))
 
     async def change(self, before: Issue, after: Issue, row: Row, idempotency_key: str) -> None:  # noqa: ARG002 - as above
         """Tryton keeps the texts of an alert that is deferred or resolved from being changed."""
         values = self._differing(after, row)
-        number, now, then = self._number(row), str(row.values["state"]), str(values.pop("state", row.values["state"]))
-        if values and now in _WRITABLE:
-            await self._client.write(self._kept.model, number, values)
-        await self._pressed(number, now, then)
-        if values and now not in _WRITABLE:
-            await self._client.write(self._kept.model, number, values)
-
-    async def _pressed(self, number: int, now: str, then: str) -> None:
-        buttons = () if now == then else _BUTTONS.get((now, then))
-        if buttons is None:
-            raise RuleViolated(f"Tryton cannot take a quality alert from {now} to {then}.", field="state")
-        for button in buttons:
-            await self._client.press(self._kept.model, number, button)
+        now = row.values["state"]
+        then = values.pop("state", now)
+        steps = [partial(self._client.press, self._kept.model, self._number(row), b) for b in _buttons(now, then)]
+        if values:
+            write = partial(self._client.write, self._kept.model, self._number(row), values)
+            steps.insert(0 if now in _WRITABLE else len(steps), write)
+        await _taken(steps)
 
     async def _reported(self) -> int:
         """The control behind our alerts; the first issue makes it."""
@@ -199,9 +194,25 @@ class Issues(TrytonCollection[Issue]):
         return made
 
 
-def _beneath(made: Mapping[str, Any], name: str) -> int:
-    """The number of the one record that was made beneath another."""
-    records = made.get(name) or [{}]
-    if not isinstance(number := records[0].get("id"), int):
-        raise AnswerLost("Tryton does not say what it made.", suggestion="Read the record before you try again.")
-    return number
+def _buttons(now: str, then: str) -> tuple[str, ...]:
+    if now == then:
+        return ()
+    if (now, then) not in _BUTTONS:
+        raise RuleViolated(f"Tryton cannot take a quality alert from {now} to {then}.", field="state")
+    return _BUTTONS[now, then]
+
+
+async def _taken(steps: Sequence[Callable[[], Awaitable[None]]]) -> None:
+    """Take the steps of one change, each a transaction of its own.
+
+    Raises:
+        AnswerLost: one of them failed, and others were taken before it.
+    """
+    for position, step in enumerate(steps):
+        try:
+            await step()
+        except ToolFailure as failure:
+            if position == 0:
+                raise
+            message = f"Tryton took {position} of {len(steps)} steps of the change, then: {failure.message}"
+            raise AnswerLost(message, suggestion=failure.suggestion, retry_after_s=failure.retry_after_s) from None

@@ -3,11 +3,25 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, cast
 
-__all__ = ["Column", "Mark", "flag", "in_unit_text", "line", "number", "text", "unit_in", "uom_decoded", "uom_encoded"]
+__all__ = [
+    "Column",
+    "Mark",
+    "flag",
+    "in_unit_text",
+    "line",
+    "moment",
+    "number",
+    "text",
+    "unit_in",
+    "uom_decoded",
+    "uom_encoded",
+]
 
 _MARK = re.compile(r"\[([^\[\]]+)\]\s*(.*)", re.DOTALL)
+_PARTS = ("year", "month", "day", "hour", "minute", "second", "microsecond")
 _UNIT = "Unit: "
 _UOMS = {
     "ea": "u",
@@ -81,9 +95,19 @@ def flag(value: Any) -> Any:  # noqa: ANN401 - any JSON
 
 def number(value: Any) -> Any:  # noqa: ANN401 - any JSON
     """A number, exact to the last digit, out of a JSON number or Tryton's form of a decimal."""
-    if isinstance(value, Mapping) and "decimal" in value:
-        return float(cast("Mapping[str, Any]", value)["decimal"])  # JSON objects have text keys
+    if isinstance(value, Mapping):
+        decimal = cast("Mapping[str, Any]", value)  # JSON objects have text keys
+        return float(decimal["decimal"]) if "decimal" in decimal else decimal
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def moment(value: Any) -> datetime:  # noqa: ANN401 - any JSON
+    """A time, which Tryton keeps in UTC and sends in parts.
+
+    Raises:
+        TypeError, ValueError, LookupError: it is none.
+    """
+    return datetime(*(int(value[part]) for part in _PARTS), tzinfo=UTC)
 
 
 def in_unit_text(unit: str) -> str:

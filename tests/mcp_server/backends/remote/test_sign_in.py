@@ -30,7 +30,8 @@ class Mes:
         return {"Authorization": f"Bearer {answer.json()['token']}"}
 
     async def _answer(self, request: httpx.Request) -> httpx.Response:
-        await anyio.wait_all_tasks_blocked()
+        for _ in range(5):
+            await anyio.lowlevel.checkpoint()  # so that the others arrive meanwhile
         if request.url.path == "/login":
             self.sign_ins += 1
             return self.login()
