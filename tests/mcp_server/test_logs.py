@@ -17,6 +17,8 @@ configure_logs(sys.argv[1], sys.argv[2])
 structlog.get_logger().debug("ours in detail")
 structlog.get_logger().warning("ours", tool="log_issue")
 logging.getLogger("a.library").warning("theirs")
+logging.getLogger("httpx").info("HTTP Request: GET http://mes.example/x?key=canary-of-a-query")
+logging.getLogger("httpcore.http11").debug("Set-Cookie: canary-of-a-header")
 
 def crash():
     secret = "canary-of-a-record"
@@ -51,6 +53,10 @@ def test_json_lines_can_be_read_one_by_one() -> None:
     assert [event["event"] for event in events] == ["ours in detail", "ours", "theirs", "tool crashed"]
     assert [event["level"] for event in events] == ["debug", "warning", "warning", "error"]
     assert all(event["timestamp"].endswith("Z") for event in events)
+
+
+def test_the_http_library_tells_no_url_and_no_header_even_at_debug() -> None:
+    assert "canary" not in logged("debug", "text")
 
 
 def test_a_level_silences_what_is_below_it() -> None:

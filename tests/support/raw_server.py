@@ -30,7 +30,7 @@ class Connection:
 
     async def request(self) -> bytes:
         """The next request, its body too where it has one."""
-        head = await self._reader.readuntil(b"\r\n\r\n")
+        head = await self.head()
         lengths = [
             line.partition(b":")[2] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length")
         ]
@@ -38,6 +38,9 @@ class Connection:
         self.server.requests.append(found)
         self.server.arrived.set()
         return found
+
+    async def head(self) -> bytes:
+        return await self._reader.readuntil(b"\r\n\r\n")
 
     async def send(self, answer: bytes) -> None:
         self._writer.write(answer)
@@ -58,12 +61,12 @@ class Connection:
 @asynccontextmanager
 async def raw_server(conduct: Conduct) -> AsyncGenerator[RawServer]:
     """Every connection goes as `conduct` says, and is closed when that returns."""
-    tasks: set[asyncio.Task[None]] = set()
+    conversations: list[tuple[asyncio.Task[None], asyncio.StreamWriter]] = []
     told = RawServer("")
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         told.connections += 1
-        tasks.add(asyncio.current_task())
+        conversations.append((asyncio.current_task(), writer))
         try:
             await conduct(Connection(told, reader, writer))
         except (OSError, asyncio.IncompleteReadError):
@@ -77,7 +80,7 @@ async def raw_server(conduct: Conduct) -> AsyncGenerator[RawServer]:
         yield told
     finally:
         server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for _, writer in conversations:
+            writer.transport.abort()  # a cancelled task would be logged as a failed callback by Python 3.11
+        await asyncio.gather(*(task for task, _ in conversations))
         await server.wait_closed()

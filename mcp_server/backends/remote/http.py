@@ -1,6 +1,6 @@
 """The HTTP client of every remote system: pooled, bounded in time, size and number, and never retrying by itself.
 
-`wire.py` sets up `httpx`, `exchange.py` sends one request, `refusals.py` says what its end means, and `sign_in.py` keeps
+`wire.py` sets up `httpx`, `exchange.py` sends one request, `refusals.py` says what its end means, `sign_in.py` keeps
 the session.
 """
 

@@ -74,7 +74,7 @@ async def through_the_pipeline(client: SystemClient, ask: Asking) -> Answer | To
     breaker, budget = Breaker(lambda: 0.0), RetryBudget()
     with stamina.set_testing(True, attempts=ATTEMPTS):
         try:
-            return await execute(lambda _: ask(client), deadline_s=30, repeatable=True, breaker=breaker, budget=budget)
+            return await execute(lambda _: ask(client), deadline_s=30, breaker=breaker, budget=budget)
         except ToolFailure as failure:
             return failure
 
@@ -223,7 +223,7 @@ async def test_a_wait_is_obeyed_within_the_deadline_and_never_beyond_it(system: 
 
     async def asked() -> Answer:
         return await execute(
-            lambda _: reading(client), deadline_s=5, repeatable=True, breaker=Breaker(lambda: 0.0), budget=RetryBudget()
+            lambda _: reading(client), deadline_s=5, breaker=Breaker(lambda: 0.0), budget=RetryBudget()
         )
 
     stamina.instrumentation.set_on_retry_hooks([lambda details: waits.append(details.wait_for)])
@@ -234,7 +234,7 @@ async def test_a_wait_is_obeyed_within_the_deadline_and_never_beyond_it(system: 
         assert waits == [0.02, 0.02]
         system.reset()
         long = system.get("/machines").respond(429, headers={"Retry-After": "6"})
-        with anyio.fail_after(1):
+        with anyio.fail_after(4):
             assert (await failure_of(asked())).retry_after_s == 6.0
         assert (long.call_count, waits) == (1, [0.02, 0.02])
     finally:
@@ -285,7 +285,7 @@ async def test_no_more_requests_are_under_way_than_connections_allow():
         return httpx.Response(200, json={})
 
     client = SystemClient(URL, connections=3, transport=httpx.MockTransport(answer))
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         async with anyio.create_task_group() as tasks:
             for _ in range(20):
                 tasks.start_soon(reading, client)
@@ -302,8 +302,8 @@ async def test_who_waits_too_long_for_a_connection_has_sent_nothing():
         await free.wait()
         return httpx.Response(200, json={})
 
-    client = SystemClient(URL, connections=1, timeout_s=0.05, transport=httpx.MockTransport(answer))
-    with anyio.fail_after(5):
+    client = SystemClient(URL, connections=1, timeout_s=0.3, transport=httpx.MockTransport(answer))
+    with anyio.fail_after(20):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(reading, client)
             await arrived.wait()
