@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
+import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -20,7 +21,7 @@ from mcp_server.backends.sql.engine import BUSY_TIMEOUT_S, Connection, close, ro
 from mcp_server.backends.sql.failures import failure_of, is_lost, sqlstate_of
 from mcp_server.errors import BackendUnavailable, ConfigurationError, Interrupted
 
-__all__ = ["PostgresDatabase", "named"]
+__all__ = ["QUEUE_UP", "PostgresDatabase", "named"]
 
 _READERS = 4
 _CONNECT_S = 5.0
@@ -32,7 +33,8 @@ _PREPARING_S = 120.0
 """How long a start waits for another one, which may be upgrading the schema."""
 _PREPARING = 0x73686F70
 """Our number among the advisory locks of the database: `shop`."""
-_QUEUE_UP = "LOCK TABLE plant_info IN EXCLUSIVE MODE"
+QUEUE_UP = sa.text("LOCK TABLE plant_info IN EXCLUSIVE MODE")
+"""Readers go on meanwhile."""
 _LOCK_TIMED_OUT = "55P03"
 
 
@@ -99,7 +101,7 @@ class PostgresDatabase:
         raw = await _connected(self._writer)
         try:
             try:
-                await raw.exec_driver_sql(_QUEUE_UP)
+                await raw.execute(QUEUE_UP)
             except DBAPIError as error:
                 raise self._busy(error) from error
             except BaseException:
@@ -131,7 +133,7 @@ def named(url: str) -> str:
         urlsplit(url).port  # noqa: B018 - what the driver would stumble over, with the password in its words
     except (ArgumentError, ValueError):
         parsed = None
-    if parsed is None or parsed.get_backend_name() != "postgresql" or not parsed.database:
+    if parsed is None or parsed.get_backend_name() not in {"postgresql", "postgres"} or not parsed.database:
         raise ConfigurationError(
             "The PostgreSQL URL cannot be read.",
             suggestion="Write postgresql://user:password@host:port/database, with / @ : # ? % in the password as "
@@ -175,7 +177,7 @@ async def _connected(engine: AsyncEngine) -> AsyncConnection:
             return await engine.connect()
         except OSError as error:
             raise BackendUnavailable(
-                "The plant database cannot be reached.",
+                f"The plant database cannot be reached: {error or 'no answer'}.",
                 suggestion="Try again in a moment; if it stays so, check that the PostgreSQL server runs.",
             ) from error
 
@@ -188,5 +190,5 @@ async def _commit(raw: AsyncConnection) -> None:
             raise
         raise Interrupted(
             "The connection to the plant database was lost while the change was being stored.",
-            suggestion="Send the same call with the same idempotency key again; it is stored once.",
+            suggestion="Send the same call again, with the same idempotency key if it had one; it is stored once.",
         ) from error

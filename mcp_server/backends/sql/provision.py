@@ -5,6 +5,7 @@ An older file is copied beside itself first. Its upgrade is one transaction with
 
 import shutil
 import sqlite3
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, closing
 from datetime import date
 from functools import partial
@@ -17,9 +18,17 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from mcp_server.backends.sql import migrations
 from mcp_server.backends.sql.engine import BUSY_TIMEOUT_S, Connection
-from mcp_server.backends.sql.seed import complete_sample_plant, erase_plant, is_seeded, seed_sample_plant
+from mcp_server.backends.sql.seed import (
+    complete_sample_plant,
+    erase_plant,
+    is_sample_plant,
+    is_seeded,
+    seed_own_plant,
+    seed_sample_plant,
+)
 from mcp_server.backends.sql.sqlite import SqliteFile, is_damage
 from mcp_server.backends.sql.store import SqlBackend
+from mcp_server.domain.records import Record
 from mcp_server.errors import ConfigurationError
 
 __all__ = ["DATABASE_NAME", "open_companion", "open_store", "reseed"]
@@ -32,9 +41,9 @@ _log = structlog.get_logger()
 
 
 async def open_store(
-    data_dir: Path, *, sample_plant: Path, as_of: date, busy_timeout_s: float = BUSY_TIMEOUT_S
+    data_dir: Path, *, sample_plant: Path, as_of: date, seed: bool = True, busy_timeout_s: float = BUSY_TIMEOUT_S
 ) -> SqlBackend:
-    """The store in `data_dir`, ready for use. The sample plant is seeded for `as_of` when there is nothing yet.
+    """The store in `data_dir`, ready for use. Unless not `seed`, an empty one gets the sample plant for `as_of`.
 
     Raises:
         ConfigurationError: the folder cannot be used; the file is damaged, is not ours, belongs to a newer program,
@@ -45,10 +54,11 @@ async def open_store(
         file = SqliteFile(data_dir / DATABASE_NAME, busy_timeout_s=busy_timeout_s)
         await _prepare(file, sample_plant, undo)
         async with file.writing() as connection:
-            if not await is_seeded(connection):
+            if seed and not await is_seeded(connection):
                 await seed_sample_plant(connection, sample_plant, as_of)
+            kept = " (sample plant)" if await is_sample_plant(connection) else ""
         undo.pop_all()
-    return SqlBackend(file, source=f"sqlite:{DATABASE_NAME} (sample plant)")
+    return SqlBackend(file, source=f"sqlite:{DATABASE_NAME}{kept}")
 
 
 async def open_companion(data_dir: Path, name: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> SqlBackend:
@@ -64,10 +74,13 @@ async def open_companion(data_dir: Path, name: str, *, busy_timeout_s: float = B
     return SqlBackend(file, source=f"sqlite:{path.name}")
 
 
-async def reseed(data_dir: Path, *, sample_plant: Path, as_of: date, erase: bool) -> dict[str, int] | None:
+async def reseed(
+    data_dir: Path, *, sample_plant: Path, as_of: date, erase: bool, own: Sequence[Record] | None = None
+) -> dict[str, int] | None:
     """Seed the store in `data_dir`; returns the count of each table, or None when it holds data and stays as it is.
 
-    `erase` deletes everything in the store first, in the same transaction. Raises what `open_store` raises.
+    `erase` deletes everything in the store first, in the same transaction. `own` records are stored instead of the
+    sample plant. Raises what `open_store` and `seed_own_plant` raise.
     """
     async with AsyncExitStack() as after:
         file = SqliteFile(data_dir / DATABASE_NAME)
@@ -77,6 +90,8 @@ async def reseed(data_dir: Path, *, sample_plant: Path, as_of: date, erase: bool
                 await erase_plant(connection)
             elif await is_seeded(connection):
                 return None
+            if own is not None:
+                return await seed_own_plant(connection, own)
             return await seed_sample_plant(connection, sample_plant, as_of)
 
 

@@ -3,7 +3,7 @@
 A start is one transaction, and one start goes on at a time: of several processes at once, the first does the work.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import date
 from functools import partial
@@ -16,9 +16,17 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from mcp_server.backends.sql import migrations
 from mcp_server.backends.sql.engine import BUSY_TIMEOUT_S, Connection
 from mcp_server.backends.sql.failures import failure_of
-from mcp_server.backends.sql.postgres import PostgresDatabase
-from mcp_server.backends.sql.seed import complete_sample_plant, erase_plant, is_seeded, seed_sample_plant
+from mcp_server.backends.sql.postgres import QUEUE_UP, PostgresDatabase
+from mcp_server.backends.sql.seed import (
+    complete_sample_plant,
+    erase_plant,
+    is_sample_plant,
+    is_seeded,
+    seed_own_plant,
+    seed_sample_plant,
+)
 from mcp_server.backends.sql.store import SqlBackend
+from mcp_server.domain.records import Record
 from mcp_server.errors import BackendUnavailable, ConfigurationError
 
 __all__ = ["open_postgres", "reseed_postgres"]
@@ -28,9 +36,9 @@ _log = structlog.get_logger()
 
 
 async def open_postgres(
-    url: str, *, sample_plant: Path, as_of: date, busy_timeout_s: float = BUSY_TIMEOUT_S
+    url: str, *, sample_plant: Path, as_of: date, seed: bool = True, busy_timeout_s: float = BUSY_TIMEOUT_S
 ) -> SqlBackend:
-    """The store in the database, ready for use. The sample plant is seeded for `as_of` in an empty database only.
+    """The store in the database, ready for use. Unless not `seed`, an empty database gets the sample plant for `as_of`.
 
     Raises:
         ConfigurationError: the URL is none, the driver is missing, the database is not ours, belongs to a newer
@@ -41,27 +49,33 @@ async def open_postgres(
         database = PostgresDatabase(url, busy_timeout_s=busy_timeout_s)
         undo.push_async_callback(database.aclose)
         async with _preparing(database) as connection:
-            if await _brought_up_to_date(connection, database.name, sample_plant) is None:
+            if await _brought_up_to_date(connection, database.name, sample_plant) is None and seed:
                 await seed_sample_plant(connection, sample_plant, as_of)
-            kept = " (sample plant)" if await is_seeded(connection) else ""
+            kept = " (sample plant)" if await is_sample_plant(connection) else ""
         undo.pop_all()
     return SqlBackend(database, source=f"postgresql:{database.name}{kept}")
 
 
-async def reseed_postgres(url: str, *, sample_plant: Path, as_of: date, erase: bool) -> dict[str, int] | None:
+async def reseed_postgres(
+    url: str, *, sample_plant: Path, as_of: date, erase: bool, own: Sequence[Record] | None = None
+) -> dict[str, int] | None:
     """Seed the database; returns the count of each table, or None when it holds data and stays as it is.
 
-    `erase` deletes everything in our tables first, in the same transaction. Raises what `open_postgres` raises.
+    `erase` deletes everything in our tables first, in the same transaction. `own` records are stored instead of the
+    sample plant. Raises what `open_postgres` and `seed_own_plant` raise.
     """
     async with AsyncExitStack() as after:
         database = PostgresDatabase(url)
         after.push_async_callback(database.aclose)
         async with _preparing(database) as connection:
             await _brought_up_to_date(connection, database.name, sample_plant)
+            await connection.execute(QUEUE_UP)  # other processes may be writing
             if erase:
                 await erase_plant(connection)
             elif await is_seeded(connection):
                 return None
+            if own is not None:
+                return await seed_own_plant(connection, own)
             return await seed_sample_plant(connection, sample_plant, as_of)
 
 
@@ -75,7 +89,11 @@ async def _brought_up_to_date(connection: Connection, name: str, sample_plant: P
     if at is not None:
         added = await complete_sample_plant(connection, sample_plant)
         _log.warning(
-            "plant database upgraded", was=at, schema=migrations.HEAD, sample_records_added=sum(added.values())
+            "plant database upgraded",
+            was=at,
+            schema=migrations.HEAD,
+            sample_records_added=sum(added.values()),
+            backup="none is made here: use pg_dump before you update Shopfloor",
         )
     return at
 

@@ -1,5 +1,5 @@
 """Fills an empty store with the sample plant, its dates moved so that the sample's as-of day becomes the day given;
-a store that an older program filled gets what has come since.
+a store that an older program filled gets what has come since. A plant's own records are stored as they are.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 from anyio import to_thread
+from sqlalchemy.exc import IntegrityError
 
 from mcp_server.backends.sql import (
     seed_issues,
@@ -24,13 +25,17 @@ from mcp_server.backends.sql.mapping import plan_row_values, values_of
 from mcp_server.backends.sql.seed_files import SAMPLE_AS_OF, SampleFiles
 from mcp_server.backends.sql.tables import TABLES
 from mcp_server.domain.records import Part, QualityPlan, Record
+from mcp_server.errors import ConfigurationError
 
 __all__ = [
     "SAMPLE_AS_OF",
     "complete_sample_plant",
     "erase_plant",
+    "is_sample_plant",
     "is_seeded",
+    "records_of",
     "sample_records",
+    "seed_own_plant",
     "seed_sample_plant",
 ]
 
@@ -62,7 +67,16 @@ _MAKERS: tuple[Callable[[SampleFiles], Iterable[Record]], ...] = (
 """In the order their references need."""
 
 
+_AS_OF, _OWN = "as_of", "own_plant"
+
+
 async def is_seeded(connection: Connection) -> bool:
+    """Whether it holds a plant, the sample plant or another."""
+    keys = tables.plant_info.c.key
+    return bool((await connection.execute(sa.select(keys).where(keys.in_((_AS_OF, _OWN))))).all())
+
+
+async def is_sample_plant(connection: Connection) -> bool:
     return await _seeded_for(connection) is not None
 
 
@@ -72,11 +86,25 @@ async def seed_sample_plant(connection: Connection, folder: Path, as_of: date) -
     Raises:
         FileNotFoundError: `folder` does not hold the sample plant.
     """
-    counts: dict[str, int] = {}
-    for kind, same in groupby(await to_thread.run_sync(sample_records, folder, as_of), key=type):
-        counts[TABLES[kind].name] = await _insert(connection, kind, list(same))
-    stamp = {"as_of": as_of.isoformat(), "sample_as_of": SAMPLE_AS_OF.isoformat()}
-    await connection.execute(sa.insert(tables.plant_info), [{"key": k, "value": v} for k, v in stamp.items()])
+    counts = await _insert_all(connection, await to_thread.run_sync(sample_records, folder, as_of))
+    await _stamp(connection, {_AS_OF: as_of.isoformat(), "sample_as_of": SAMPLE_AS_OF.isoformat()})
+    return counts
+
+
+async def seed_own_plant(connection: Connection, records: Sequence[Record]) -> dict[str, int]:
+    """Insert the records of a plant, in the order of their references; returns how many of each table.
+
+    Raises:
+        ConfigurationError: the store refuses one of them; the transaction must not be committed.
+    """
+    try:
+        counts = await _insert_all(connection, records)
+    except IntegrityError as error:
+        raise ConfigurationError(
+            f"The files hold a record that the store refuses: {error.orig}.",
+            suggestion="Correct the rows it names. Nothing was stored.",
+        ) from error
+    await _stamp(connection, {_OWN: "yes"})
     return counts
 
 
@@ -111,7 +139,11 @@ def sample_records(folder: Path, as_of: date) -> list[Record]:
     Raises:
         FileNotFoundError: `folder` does not hold the sample plant.
     """
-    files = SampleFiles(folder, as_of - SAMPLE_AS_OF)
+    return records_of(SampleFiles(folder, as_of - SAMPLE_AS_OF))
+
+
+def records_of(files: SampleFiles) -> list[Record]:
+    """Every record that the files tell of, kind by kind, in the order that their references need."""
     return [record for make in _MAKERS for record in make(files)]
 
 
@@ -122,9 +154,17 @@ async def erase_plant(connection: Connection) -> None:
 
 
 async def _seeded_for(connection: Connection) -> date | None:
-    found = await connection.execute(sa.select(tables.plant_info.c.value).where(tables.plant_info.c.key == "as_of"))
+    found = await connection.execute(sa.select(tables.plant_info.c.value).where(tables.plant_info.c.key == _AS_OF))
     value = found.scalar_one_or_none()
     return None if value is None else date.fromisoformat(value)
+
+
+async def _insert_all(connection: Connection, records: Iterable[Record]) -> dict[str, int]:
+    return {TABLES[kind].name: await _insert(connection, kind, list(same)) for kind, same in groupby(records, key=type)}
+
+
+async def _stamp(connection: Connection, told: Mapping[str, str]) -> None:
+    await connection.execute(sa.insert(tables.plant_info), [{"key": k, "value": v} for k, v in told.items()])
 
 
 async def _insert(connection: Connection, kind: type[Record], records: Sequence[Record]) -> int:

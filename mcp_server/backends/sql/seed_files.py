@@ -7,10 +7,12 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
-__all__ = ["SAMPLE_AS_OF", "SampleFiles", "listed", "number", "read", "whole"]
+__all__ = ["LOADED_BY", "SAMPLE_AS_OF", "SampleFiles", "listed", "number", "read", "whole"]
 
 SAMPLE_AS_OF = date(2026, 6, 30)
 """The day the sample plant's files describe."""
+LOADED_BY = "plant files"
+"""Author of what a plant's own files name nobody for; no person has such an id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,15 @@ class SampleFiles:
     @property
     def as_of(self) -> date:
         return SAMPLE_AS_OF + self.shift
+
+    @property
+    def are_own(self) -> bool:
+        """Whether they are of a real plant: nobody's signature or name is made up for it then."""
+        return False
+
+    def author(self, of_sample_plant: str) -> str:
+        """Who made what the files name nobody for."""
+        return LOADED_BY if self.are_own else of_sample_plant
 
 
 def read(kind: type[Any], row: dict[str, str], /, **values: object) -> Any:  # noqa: ANN401 - one reader for all kinds

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from mcp_server.backends.sql.seed_files import SampleFiles, listed, read
+from mcp_server.backends.sql.seed_files import LOADED_BY, SampleFiles, listed, read
 from mcp_server.domain.issues.reporting import due_times
 from mcp_server.domain.records import (
     Action,
@@ -78,6 +78,26 @@ class _Case:
 
 
 def issues(files: SampleFiles) -> Iterator[Issue]:
+    return _own_issues(files) if files.are_own else _sample_issues(files)
+
+
+def _own_issues(files: SampleFiles) -> Iterator[Issue]:
+    """What was done about an issue so far is not in the files; each step is reported anew, whatever its state."""
+    for row in files.rows("issues"):
+        opened = files.at(row["opened_on"], 8)
+        yield read(
+            Issue,
+            row,
+            id=row["issue_id"],
+            description=row["description"] or row["title"],
+            detected_at=opened,
+            detected_by=row["detected_by"] or LOADED_BY,
+            opened_at=opened,
+            **due_times(Severity(row["severity"]), opened),
+        )
+
+
+def _sample_issues(files: SampleFiles) -> Iterator[Issue]:
     stories = {row["title"]: row for row in files.rows("issue_stories")}
     yesterday = files.at("2026-06-29", 8)
     for row in files.rows("issues"):

@@ -32,7 +32,7 @@ def pm_plans(files: SampleFiles) -> Iterator[PmPlan]:
     machines = {row["machine_id"]: row for row in files.rows("machines")}
     for machine_id, tasks in files.grouped("pm_plans", "machine_id").items():
         machine = machines[machine_id]
-        on = max(_FIRST_PLANS_ON, machine["commissioned_on"])
+        on = machine["commissioned_on"] if files.are_own else max(_FIRST_PLANS_ON, machine["commissioned_on"])
         retired = machine["status"] == "decommissioned"
         yield PmPlan(
             id=_plan_of(machine_id),
@@ -42,7 +42,7 @@ def pm_plans(files: SampleFiles) -> Iterator[PmPlan]:
             state=DocumentState.WITHDRAWN if retired else DocumentState.RELEASED,
             signatures=tuple(_signatures(files, on, retired=retired)),
             created_at=files.at(on, 8),
-            created_by=_AUTHOR,
+            created_by=files.author(_AUTHOR),
             machine_id=machine_id,
             task_ids=tuple(task["pm_id"] for task in tasks),
         )
@@ -87,7 +87,7 @@ def work_orders(files: SampleFiles) -> Iterator[WorkOrder]:
             row,
             project=machines[row["machine_id"]],
             loto=row["loto"] == "Y",
-            created_by=_MANAGER,
+            created_by=files.author(_MANAGER),
             **times,
             **days,
         )
@@ -124,6 +124,8 @@ def _plan_of(machine_id: str) -> str:
 
 
 def _signatures(files: SampleFiles, on: str, *, retired: bool) -> Iterator[Signature]:
+    if files.are_own:
+        return
     yield Signature(decision="submit", by=_AUTHOR, role="maintenance_technician", at=files.at(on, 9))
     yield Signature(decision="approve", by=_MANAGER, role="maintenance_manager", at=files.at(on, 13))
     yield Signature(decision="release", by=_MANAGER, role="maintenance_manager", at=files.at(on, 14))
@@ -174,7 +176,7 @@ def _tasks_of_orders(files: SampleFiles) -> list[Row]:
     finished = [row for row in files.rows("work_orders") if row["state"] == WorkOrderState.DONE]
     return [
         {
-            "history_id": f"MH-{first + position:05d}",
+            "history_id": f"MH-{row['id']}" if files.are_own else f"MH-{first + position:05d}",
             "project": projects[row["machine_id"]],
             "machine_id": row["machine_id"],
             "pm_id": row["task_id"],

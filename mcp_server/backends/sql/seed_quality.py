@@ -47,7 +47,7 @@ def quality_plans(files: SampleFiles) -> Iterator[QualityPlan]:
             row,
             material_revision=revisions[row["material_id"]],
             core_team=listed(row["core_team"]),
-            rows=tuple(_plan_row(entry, specs) for entry in rows[key]),
+            rows=tuple(_plan_row(entry, specs) for entry in rows.get(key, ())),
             signatures=_signatures(files, row["created_on"], row["created_by"], DocumentState(row["state"])),
             created_at=files.at(row["created_on"], 7),
         )
@@ -60,15 +60,16 @@ def checklists(files: SampleFiles) -> Iterator[Checklist]:
     for row in files.rows("checklists"):
         plan = plans.get(row["plan_id"])
         lot_size = int(row["lot_size"]) if row["lot_size"] else None
-        author = _CHECKLISTS_MADE_BY[row["project"]]
+        author = row.get("created_by") or files.author(_CHECKLISTS_MADE_BY.get(row["project"], ""))
+        made_on = row.get("created_on") or (files.as_of.isoformat() if files.are_own else _CHECKLISTS_MADE_ON)
         yield read(
             Checklist,
             row,
             revision=1,
             plan_revision=None if plan is None else plan.revision,
-            items=tuple(_item(item, plan, specs, lot_size) for item in items[row["id"]]),
-            signatures=_signatures(files, _CHECKLISTS_MADE_ON, author, DocumentState(row["state"])),
-            created_at=files.at(_CHECKLISTS_MADE_ON, 7),
+            items=tuple(_item(item, plan, specs, lot_size) for item in items.get(row["id"], ())),
+            signatures=_signatures(files, made_on, author, DocumentState(row["state"])),
+            created_at=files.at(made_on, 7),
             created_by=author,
         )
 
@@ -130,6 +131,8 @@ def _item(row: Row, plan: QualityPlan | None, specs: Mapping[str, Spec], lot_siz
 
 
 def _signatures(files: SampleFiles, on: str, author: str, state: DocumentState) -> tuple[Signature, ...]:
+    if files.are_own:
+        return ()
     roles = {person["person_id"]: person["role"] for person in files.rows("people")}
     signers = (author, "E113", "E113", "E113")
     return tuple(

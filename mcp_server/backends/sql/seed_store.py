@@ -20,7 +20,7 @@ def lots(files: SampleFiles) -> Iterator[Lot]:
 
 def training_records(files: SampleFiles) -> Iterator[TrainingRecord]:
     for row in files.rows("training_records"):
-        days = {name: files.day(row[name]) for name in ("trained_on", "valid_until")}
+        days = {name: files.day_or_none(row[name]) for name in ("trained_on", "valid_until")}
         yield read(TrainingRecord, row, **days)
 
 

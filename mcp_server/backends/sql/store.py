@@ -1,8 +1,9 @@
 """The port of `backends/base.py` on SQL."""
 
-from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Generator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
+from itertools import groupby
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -53,6 +54,12 @@ class SqlBackend:
         with _database_errors():
             async with self._database.writing(commit=commit) as connection:
                 yield SqlUnitOfWork(connection, self.source)
+
+    async def engine(self) -> tuple[str, str, str | None]:
+        """The product, its version, and whom we are signed in as."""
+        with _database_errors():
+            async with self._database.reading() as connection:
+                return await connection.run_sync(_engine)
 
     async def aclose(self) -> None:
         await self._database.aclose()
@@ -145,6 +152,14 @@ class SqlUnitOfWork(SqlReader):
         if isinstance(record, QualityPlan) and record.rows:
             await self._connection.execute(sa.insert(tables.quality_plan_rows), plan_row_values(record))
 
+    async def insert_all(self, records: Iterable[Record]) -> None:
+        """Many records; those of one kind that follow each other go in one statement."""
+        for kind, same in groupby(records, key=type):
+            group = list(same)
+            await self._connection.execute(sa.insert(TABLES[kind]), [values_of(record) for record in group])
+            if rows := [row for plan in group if isinstance(plan, QualityPlan) for row in plan_row_values(plan)]:
+                await self._connection.execute(sa.insert(tables.quality_plan_rows), rows)
+
     async def replace(self, record: Record) -> None:
         table = TABLES[type(record)]
         stored = await self._connection.execute(
@@ -192,6 +207,13 @@ class SqlUnitOfWork(SqlReader):
         values = {column.name: getattr(entry, column.name) for column in table.columns if column.name != "id"}
         result = await self._connection.execute(sa.insert(table).values(values).returning(table.c.id))
         return result.scalar_one()
+
+
+def _engine(connection: sa.Connection) -> tuple[str, str, str | None]:
+    if connection.dialect.name == "sqlite":
+        return "SQLite", connection.exec_driver_sql("SELECT sqlite_version()").scalar_one(), None
+    version, user = connection.exec_driver_sql("SELECT current_setting('server_version'), session_user").one()
+    return "PostgreSQL", version, user
 
 
 def _key(table: sa.Table) -> sa.Column[Any]:
