@@ -30,7 +30,7 @@ def address_of(url: str) -> Address:
     """
     try:
         parts = urlsplit(url)
-        place = f"{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}"
+        place = _place(parts)
     except ValueError:
         raise ConfigurationError("The URL of Tryton cannot be read.", suggestion=_FORM) from None
     if parts.username or parts.password:
@@ -42,7 +42,13 @@ def address_of(url: str) -> Address:
     if parts.scheme not in _SCHEMES or not parts.hostname or not database or "/" in database or parts.fragment:
         raise ConfigurationError(f"{parts.scheme}://{place}{parts.path} is no Tryton database.", suggestion=_FORM)
     company, employee = _acting_for(parts)
-    return Address(f"{_SCHEMES[parts.scheme]}://{parts.netloc}/{database}", place, database, company, employee)
+    return Address(f"{_SCHEMES[parts.scheme]}://{place}/{database}", place, database, company, employee)
+
+
+def _place(parts: SplitResult) -> str:
+    """Host and port, without a credential."""
+    host = parts.hostname or ""
+    return f"{f'[{host}]' if ':' in host else host}{f':{parts.port}' if parts.port else ''}"
 
 
 def _acting_for(parts: SplitResult) -> tuple[int | None, int | None]:

@@ -47,7 +47,7 @@ class TrytonClient:
     async def preferences(self) -> Found:
         """What Tryton knows of the user whose key we have."""
         answer = await self._client.read("POST", _PREFERENCES, json={"context_only": True})
-        return _record(answer.body, "res.user")
+        return _object(answer.body, "res.user")
 
     async def search(
         self, model: str, domain: Sequence[Clause], fields: Sequence[str], *, after: int = 0, limit: int = PAGE
@@ -177,12 +177,16 @@ def _array(body: Any, model: str) -> list[Any]:  # noqa: ANN401 - any JSON
     return cast("list[Any]", body)  # what isinstance leaves unknown
 
 
-def _record(body: Any, model: str, number: int | None = None) -> Found:  # noqa: ANN401 - any JSON
-    """The body, if it is a record of this model; and the one with this number, if one is given."""
+def _object(body: Any, model: str) -> Found:  # noqa: ANN401 - any JSON
     if not isinstance(body, Mapping):
         raise _unknown_form(model)
-    found = cast("Found", body)  # JSON objects have text keys
-    if model != "res.user" and (found.get("__name__") != model or not isinstance(found.get("id"), int)):
+    return cast("Found", body)  # JSON objects have text keys
+
+
+def _record(body: Any, model: str, number: int | None = None) -> Found:  # noqa: ANN401 - any JSON
+    """The body, if it is a record of this model; and the one with this number, if one is given."""
+    found = _object(body, model)
+    if found.get("__name__") != model or not isinstance(found.get("id"), int):
         raise _unknown_form(model)
     if number is not None and found["id"] != number:
         raise InternalError(f"Tryton was asked for {model} {number} and answered with {found['id']}.")

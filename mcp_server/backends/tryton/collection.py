@@ -1,6 +1,6 @@
 """What all collections of Tryton have in common: search by mark, page by id, create, write what differs."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, cast
 
@@ -8,9 +8,9 @@ from mcp_server.backends.remote.port import FieldMap, Row
 from mcp_server.backends.tryton.client import Clause, Found, TrytonClient
 from mcp_server.backends.tryton.values import Column, Mark
 from mcp_server.domain.records import Record
-from mcp_server.errors import Conflict, NotFound, RuleViolated
+from mcp_server.errors import AnswerLost, Conflict, NotFound, RuleViolated, ToolFailure
 
-__all__ = ["Kept", "TrytonCollection", "number_of", "ref_of"]
+__all__ = ["Kept", "TrytonCollection", "at", "in_turn", "number_of", "ref_of"]
 
 R = TypeVar("R", bound=Record)
 
@@ -85,8 +85,8 @@ class TrytonCollection(Generic[R]):
 
     def takes(self, record: R) -> bool:
         try:
-            self._encoded(record)
-        except _UNFIT:
+            self._encoded(record, self._kept.fields)
+        except RuleViolated:
             return False
         return True
 
@@ -118,18 +118,31 @@ class TrytonCollection(Generic[R]):
         if values := self._differing(after, row):
             await self._client.write(self._kept.model, self._number(row), values)
 
-    def _encoded(self, record: R) -> dict[str, Any]:
-        """The values of a record by column, as `Row.values` has them."""
-        return {mapped.column: mapped.encode(getattr(record, mapped.field)) for mapped in self._kept.fields}
+    def _encoded(self, record: R, fields: Sequence[FieldMap]) -> dict[str, Any]:
+        """The values of these fields of a record by column, as `Row.values` has them.
+
+        Raises:
+            RuleViolated: Tryton cannot hold one of them.
+        """
+        values: dict[str, Any] = {}
+        for mapped in fields:
+            try:
+                values[mapped.column] = mapped.encode(getattr(record, mapped.field))
+            except _UNFIT:
+                raise RuleViolated(
+                    f"Tryton cannot hold the {mapped.field} of {record.id}.",
+                    field=mapped.field,
+                    suggestion="A name is one line without tabs, a unit of measure one that Tryton has.",
+                ) from None
+        return values
 
     def _body(self, record: R) -> dict[str, Any]:
         """The record as Tryton is sent it, with our id in it."""
-        return {self._kept.mark.column: record.id} | self._written(record.id, self._encoded(record))
+        return {self._kept.mark.column: record.id} | self._written(record.id, self._encoded(record, self._kept.fields))
 
     def _differing(self, record: R, row: Row) -> dict[str, Any]:
         """What must be written to make the system hold this record."""
-        columns = {mapped.column for mapped in self._kept.fields if mapped.field in self.changes}
-        wanted = {name: value for name, value in self._encoded(record).items() if name in columns}
+        wanted = self._encoded(record, [mapped for mapped in self._kept.fields if mapped.field in self.changes])
         return self._written(record.id, {name: value for name, value in wanted.items() if value != row.values[name]})
 
     def _written(self, key: str, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,7 +151,7 @@ class TrytonCollection(Generic[R]):
         return {name: mark.joined(key, value) if name == mark.column else value for name, value in written.items()}
 
     def _row(self, found: Found) -> Row:
-        values = {name: _at(found, name) for name in self._columns}
+        values = {name: at(found, name) for name in self._columns}
         key, values[self._kept.mark.column] = self._kept.mark.split(values[self._kept.mark.column])
         read = {name: column.read(values[name]) for name, column in self._kept.columns.items()}
         return Row(
@@ -186,6 +199,22 @@ class TrytonCollection(Generic[R]):
         raise Conflict(f"Tryton holds {what} more than once: {refs}.", suggestion="Leave one of them there.")
 
 
+async def in_turn(steps: Sequence[Callable[[], Awaitable[None]]], *, taken: int = 0) -> None:
+    """Take the steps of one change, each a transaction of its own; `taken` were before them.
+
+    Raises:
+        AnswerLost: one of them failed, and others were taken before it.
+    """
+    for position, step in enumerate(steps, start=taken):
+        try:
+            await step()
+        except ToolFailure as failure:
+            if position == 0:
+                raise
+            message = f"Tryton took {position} of {taken + len(steps)} steps of the change, then: {failure.message}"
+            raise AnswerLost(message, suggestion=failure.suggestion, retry_after_s=failure.retry_after_s) from None
+
+
 def ref_of(model: str, number: int) -> str:
     """As Tryton itself writes a reference to a record: `quality.alert,7`."""
     return f"{model},{number}"
@@ -196,7 +225,8 @@ def number_of(ref: str) -> int | None:
     return int(number) if number.isascii() and number.isdecimal() else None
 
 
-def _at(found: Any, path: str) -> Any:  # noqa: ANN401 - any JSON
+def at(found: Any, path: str) -> Any:  # noqa: ANN401 - any JSON
+    """What a dotted field names; None where something on the way is not there."""
     value = found
     for name in path.split("."):
         value = cast("Found", value).get(name) if isinstance(value, Mapping) else None  # JSON objects have text keys

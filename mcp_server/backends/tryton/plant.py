@@ -1,16 +1,17 @@
 """Machines as work centers, materials as products."""
 
 from datetime import date
+from functools import partial
 from typing import Any
 
 from mcp_server.backends.remote.port import FieldMap, Row
 from mcp_server.backends.tryton.client import TrytonClient, beneath
-from mcp_server.backends.tryton.collection import Kept, TrytonCollection, ref_of
+from mcp_server.backends.tryton.collection import Kept, TrytonCollection, at, in_turn, ref_of
 from mcp_server.backends.tryton.values import Column, Mark, flag, line, text, uom_decoded, uom_encoded
 from mcp_server.domain.records import SHARED, Machine, MachineStatus, Material
 from mcp_server.errors import Conflict, NotFound, RuleViolated
 
-__all__ = ["MACHINES", "MATERIALS", "Materials"]
+__all__ = ["MACHINES", "MATERIALS", "Machines", "Materials"]
 
 _UNKNOWN = "unknown"
 
@@ -69,6 +70,27 @@ MATERIALS = Kept(
 )
 
 
+class Machines(TrytonCollection[Machine]):
+    """A work center that is out of use takes no other change, and cannot be made so."""
+
+    def __init__(self, client: TrytonClient) -> None:
+        super().__init__(client, MACHINES)
+
+    async def create(self, record: Machine, idempotency_key: str) -> str:  # noqa: ARG002 - Tryton knows no such keys
+        body = self._body(record)
+        made = await self._client.create(self._kept.model, body | {"active": True})
+        if not body["active"]:
+            await in_turn([partial(self._client.write, self._kept.model, made["id"], {"active": False})], taken=1)
+        return ref_of(self._kept.model, made["id"])
+
+    async def change(self, before: Machine, after: Machine, row: Row, idempotency_key: str) -> None:  # noqa: ARG002 - as above
+        values = self._differing(after, row)
+        back = {"active": True} if values.get("active") else {}
+        rest = {name: value for name, value in values.items() if name not in back}
+        write = partial(self._client.write, self._kept.model, self._number(row))
+        await in_turn([partial(write, each) for each in (back, rest) if each])
+
+
 class Materials(TrytonCollection[Material]):
     """A product is a variant of a template, which has its name and unit; we make both in one request."""
 
@@ -89,12 +111,13 @@ class Materials(TrytonCollection[Material]):
         if not (values := self._differing(after, row)):
             return
         product = await self._client.read("product.product", self._number(row), ("template.id",))
-        if product is None:
-            raise NotFound(f"Tryton has no {row.ref} any more.")
-        await self._client.write("product.template", product["template"]["id"], values)
+        template = at(product, "template.id")
+        if not isinstance(template, int):
+            raise NotFound(f"Tryton shows no {row.ref} any more, or not its template.")
+        await self._client.write("product.template", template, values)
 
     async def _template(self, record: Material) -> dict[str, Any]:
-        values = self._encoded(record)
+        values = self._encoded(record, self._kept.fields)
         symbol = values.pop("default_uom.symbol")
         unit = await self._id_of("product.uom", f"unit of measure {symbol}", [("symbol", "=", symbol)])
         variants: list[Any] = [["create", [{}]]]

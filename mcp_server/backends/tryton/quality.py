@@ -1,12 +1,12 @@
 """Specifications as points of quality controls, issues as quality alerts."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 from mcp_server.backends.remote.port import FieldMap, Row
 from mcp_server.backends.tryton.client import Found, TrytonClient, beneath
-from mcp_server.backends.tryton.collection import Kept, TrytonCollection, ref_of
+from mcp_server.backends.tryton.collection import Kept, TrytonCollection, in_turn, ref_of
 from mcp_server.backends.tryton.values import Column, Mark, in_unit_text, line, moment, number, text, unit_in
 from mcp_server.domain.issues.reporting import due_times
 from mcp_server.domain.records import (
@@ -18,7 +18,7 @@ from mcp_server.domain.records import (
     Severity,
     Spec,
 )
-from mcp_server.errors import AnswerLost, BackendUnavailable, RuleViolated, ToolFailure
+from mcp_server.errors import AnswerLost, BackendUnavailable, RuleViolated
 
 __all__ = ["ISSUES", "SPECS", "Issues", "Specs"]
 
@@ -119,7 +119,9 @@ _REPORTED_POINT = {"name": "as_it_should_be", "string": "As it should be", "type
 
 
 def _opened(found: Found) -> Mapping[str, Any]:
-    opened = moment(found["create_date"])
+    opened = moment(found.get("create_date"))
+    if opened is None:
+        return {}
     return {"detected_at": opened, "opened_at": opened, **due_times(Severity.MAJOR, opened)}
 
 
@@ -178,7 +180,7 @@ class Issues(TrytonCollection[Issue]):
         if values:
             write = partial(self._client.write, self._kept.model, self._number(row), values)
             steps.insert(0 if now in _WRITABLE else len(steps), write)
-        await _taken(steps)
+        await in_turn(steps)
 
     async def _reported(self) -> int:
         """The control behind our alerts; the first issue makes it."""
@@ -200,19 +202,3 @@ def _buttons(now: str, then: str) -> tuple[str, ...]:
     if (now, then) not in _BUTTONS:
         raise RuleViolated(f"Tryton cannot take a quality alert from {now} to {then}.", field="state")
     return _BUTTONS[now, then]
-
-
-async def _taken(steps: Sequence[Callable[[], Awaitable[None]]]) -> None:
-    """Take the steps of one change, each a transaction of its own.
-
-    Raises:
-        AnswerLost: one of them failed, and others were taken before it.
-    """
-    for position, step in enumerate(steps):
-        try:
-            await step()
-        except ToolFailure as failure:
-            if position == 0:
-                raise
-            message = f"Tryton took {position} of {len(steps)} steps of the change, then: {failure.message}"
-            raise AnswerLost(message, suggestion=failure.suggestion, retry_after_s=failure.retry_after_s) from None

@@ -8,8 +8,7 @@ from pydantic import SecretStr
 from mcp_server.backends.remote.port import Collection, SystemInfo
 from mcp_server.backends.tryton.address import Address, address_of
 from mcp_server.backends.tryton.client import TrytonClient, connected
-from mcp_server.backends.tryton.collection import TrytonCollection
-from mcp_server.backends.tryton.plant import MACHINES, MATERIALS, Materials
+from mcp_server.backends.tryton.plant import MACHINES, MATERIALS, Machines, Materials
 from mcp_server.backends.tryton.quality import ISSUES, SPECS, Issues, Specs
 from mcp_server.domain.records import Issue, Machine, Material, Record, Spec
 from mcp_server.errors import ConfigurationError
@@ -32,7 +31,7 @@ class TrytonSystem:
         self._address = address
         self._client = client
         self._collections: Mapping[type[Record], Collection[Any]] = {
-            Machine: TrytonCollection(client, MACHINES),
+            Machine: Machines(client),
             Material: Materials(client),
             Spec: Specs(client),
             Issue: Issues(client),
@@ -40,7 +39,8 @@ class TrytonSystem:
 
     @property
     def name(self) -> str:
-        return f"Tryton at {self._address.place}, database {self._address.database}"
+        company = f", company {self._address.company}" if self._address.company else ""
+        return f"Tryton at {self._address.place}, database {self._address.database}{company}"
 
     @property
     def collections(self) -> Mapping[type[Record], Collection[Any]]:

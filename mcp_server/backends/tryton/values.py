@@ -74,13 +74,13 @@ class Mark:
 
 
 def line(value: str) -> str:
-    """A text for a field that Tryton trims and wants in one line.
+    """A text for a field that Tryton trims and wants in one line, without tabs.
 
     Raises:
-        ValueError: it has several.
+        ValueError: it is not.
     """
-    if "\n" in value or "\r" in value:
-        raise ValueError("several lines")
+    if any(sign in value for sign in "\t\n\r\v\f"):
+        raise ValueError("not one line")
     return value.strip()
 
 
@@ -96,18 +96,23 @@ def flag(value: Any) -> Any:  # noqa: ANN401 - any JSON
 def number(value: Any) -> Any:  # noqa: ANN401 - any JSON
     """A number, exact to the last digit, out of a JSON number or Tryton's form of a decimal."""
     if isinstance(value, Mapping):
-        decimal = cast("Mapping[str, Any]", value)  # JSON objects have text keys
-        return float(decimal["decimal"]) if "decimal" in decimal else decimal
+        return _decimal(cast("Mapping[str, Any]", value))  # JSON objects have text keys
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def moment(value: Any) -> datetime:  # noqa: ANN401 - any JSON
-    """A time, which Tryton keeps in UTC and sends in parts.
+def _decimal(value: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON
+    try:
+        return float(value["decimal"])
+    except (LookupError, TypeError, ValueError):
+        return value
 
-    Raises:
-        TypeError, ValueError, LookupError: it is none.
-    """
-    return datetime(*(int(value[part]) for part in _PARTS), tzinfo=UTC)
+
+def moment(value: Any) -> datetime | None:  # noqa: ANN401 - any JSON
+    """A time, which Tryton keeps in UTC and sends in parts; None for anything else."""
+    try:
+        return datetime(*(int(value[part]) for part in _PARTS), tzinfo=UTC)
+    except (LookupError, TypeError, ValueError):
+        return None
 
 
 def in_unit_text(unit: str) -> str:
