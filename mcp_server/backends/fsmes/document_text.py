@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
 
 from mcp_server.domain.records import Document, PlanRow, QualityPlan, Sop
@@ -29,12 +28,15 @@ HELD_FIELDS: Mapping[type[Document], tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What one revision says. `fields` are the values of `HELD_FIELDS` as JSON."""
+    """What one revision says. `fields` are the values of `HELD_FIELDS` as JSON; `ended` is the state of one that was
+    replaced.
+    """
 
     kind: str
     id: str
     revision: int
     fields: Mapping[str, Any]
+    ended: str | None = None
 
 
 def held(value: Any) -> Any:  # noqa: ANN401 - any value of a record
@@ -51,7 +53,7 @@ def body_of(document: Document, replaced: Iterable[Content] = ()) -> str:
     """The body to send, after the drafts that it replaces."""
     text = _text(document)
     contents = [
-        {"kind": c.kind, "id": c.id, "revision": c.revision, "fields": dict(c.fields)}
+        {"kind": c.kind, "id": c.id, "revision": c.revision, "ended": c.ended, "fields": dict(c.fields)}
         for c in (*replaced, content_of(document))
     ]
     kept = {"text_sha256": _digest(text), "revisions": contents}
@@ -68,9 +70,11 @@ def contents_in(body: str) -> tuple[Sequence[Content], bool]:
         return (), False
     try:
         kept = json.loads(rest.removesuffix(_END))
-        contents = [Content(str(c["kind"]), str(c["id"]), int(c["revision"]), c["fields"]) for c in kept["revisions"]]
+        contents = [
+            Content(c["kind"], c["id"], int(c["revision"]), dict(c["fields"]), c["ended"]) for c in kept["revisions"]
+        ]
         return contents, kept["text_sha256"] == _digest(text)
-    except (ValueError, LookupError, TypeError, ValidationError):
+    except (ValueError, LookupError, TypeError):
         return (), False
 
 
@@ -109,12 +113,17 @@ def _row_lines(number: int, row: PlanRow) -> list[str]:
         "Operation": " ".join(filter(None, (row.operation, row.machine_id))),
         "Limits": _limits(row),
         "Class": row.special_class and row.special_class.value,
-        "Measured by": " ".join(filter(None, (row.technique, row.gauge_id))),
+        "Measured by": _measured_by(row),
         "Sample": _sample(row),
         "Controlled by": row.control_method.value,
         "When out": f"{row.reaction_plan} ({row.reaction_owner})",
     }
     return [f"{number}. {row.characteristic or row.spec_id}", *(f"   {line}" for line in _listed(facts))]
+
+
+def _measured_by(row: PlanRow) -> str | None:
+    named = row.gauge_id is None or (row.technique is not None and row.gauge_id in row.technique)
+    return row.technique if named else " ".join(filter(None, (row.technique, row.gauge_id)))
 
 
 def _limits(row: PlanRow) -> str | None:

@@ -10,7 +10,7 @@ import anyio
 from mcp_server.backends.fsmes.calls import Calls, Entry, in_path, moment, understood
 from mcp_server.backends.fsmes.document_text import HELD_FIELDS, Content, body_of, content_of, contents_in, held
 from mcp_server.backends.remote.port import FieldMap, Row
-from mcp_server.domain.records import SHARED, DocumentState, QualityPlan, Sop, document_key
+from mcp_server.domain.records import SHARED, Document, DocumentState, QualityPlan, Sop, document_key
 from mcp_server.errors import BackendUnavailable, Conflict, NotFound, RuleViolated
 
 __all__ = ["Documents"]
@@ -21,6 +21,7 @@ _LONGEST_TITLE = 180
 _CODE = re.compile(r"[\w .-]{1,60}")
 _WITHDRAWN_MARK = "[withdrawn] "
 _AT_ONCE = 20
+_EDITED = "its text was edited in the MES"
 _STATES = {
     DocumentState.RELEASED: "approved",
     DocumentState.SUPERSEDED: "superseded",
@@ -69,7 +70,7 @@ class Documents(Generic[D]):
         return {}
 
     def takes(self, record: D) -> bool:
-        return _their_state(record.state) == "draft" and _CODE.fullmatch(record.id) is not None
+        return _their_state(record.state) in {"draft", "approved"} and _CODE.fullmatch(record.id) is not None
 
     async def pages(self) -> AsyncIterator[Sequence[Row]]:
         try:
@@ -90,20 +91,35 @@ class Documents(Generic[D]):
 
     async def create(self, record: D, idempotency_key: str) -> str:
         shown = await self._shown(record.id)
-        if any(s.row.key == record.key for s in shown):
+        there = next((s.row.values["state"] for s in shown if s.row.key == record.key), None)
+        if there is None:
+            await self._draft(record, shown, idempotency_key)
+        elif there != "draft" or _their_state(record.state) == "draft":
             raise Conflict(f"The MES has {record.id} revision {record.revision} already.", suggestion="Read it again.")
+        if _their_state(record.state) == "approved":
+            await self._approve(record, f"{idempotency_key}-approve", is_second=True)
+        await self._await_state(record)
+        return record.key
+
+    async def _draft(self, record: D, shown: Sequence[_Shown], idempotency_key: str) -> None:
         draft = {"title": _short(record.title), "body": body_of(record, _replaced(shown)), "anchors": _anchors(record)}
         if shown:
             await self.calls.post(_path(record.id, "revise"), draft, idempotency_key, refuses_doubles=True)
         else:
             new = {"code": record.id, "kind": "instruction", **draft}
             await self.calls.post("/documents", new, idempotency_key, refuses_doubles=True)
-        return record.key
+
+        async def is_shown() -> bool:
+            return await self.one(record.key, None) is not None
+
+        await self.calls.await_shown(is_shown, record.key)
 
     async def change(self, before: D, after: D, row: Row, idempotency_key: str) -> None:  # noqa: ARG002 - the port's
         match row.values["state"], _their_state(after.state):
             case there, wanted if there == wanted:
                 return
+            case there, _ if there == _EDITED:
+                raise _edited(after)
             case (("draft" | "approved"), "superseded"):
                 return  # the MES does it by itself as soon as the next revision comes
             case "draft", "approved":
@@ -119,25 +135,38 @@ class Documents(Generic[D]):
                     suggestion="Make its next revision.",
                 )
 
-    async def _approve(self, document: D, key: str) -> None:
+    async def _approve(self, document: D, key: str, *, is_second: bool = False) -> None:
         shown = await self._named(document)
         if not shown.is_last or not shown.untouched:
-            raise Conflict(
-                f"{document.id} revision {document.revision} was edited in the MES since it was sent.",
-                suggestion="Nobody has approved that text: make the next revision of it here.",
-            )
-        await self.calls.post(_path(document.id, f"approve/{shown.number}"), {}, key, refuses_doubles=True)
+            raise _edited(document)
+        path = _path(document.id, f"approve/{shown.number}")
+        await self.calls.post(path, {}, key, refuses_doubles=True, is_second=is_second)
+        await self._await_state(document)
 
     async def _mark_withdrawn(self, document: D, key: str) -> None:
         await self._named(document)
         title = f"{_WITHDRAWN_MARK}{_short(document.title)}"
         await self.calls.post(_path(document.id, "revise"), {"title": title}, key, refuses_doubles=True)
 
+        async def is_shown() -> bool:
+            return any(entry["title"] == title for entry in await self._revisions(document.id))
+
+        await self.calls.await_shown(is_shown, document.key)
+
     async def _withdraw(self, document: D, key: str) -> None:
         revisions = await self._revisions(document.id)
-        if not any(entry["status"] == "draft" for entry in revisions):
+        is_second = not any(entry["status"] == "draft" for entry in revisions)
+        if is_second:
             await self._mark_withdrawn(document, f"{key}-mark")
-        await self.calls.post(_path(document.id, "withdraw"), {}, key, refuses_doubles=True)
+        await self.calls.post(_path(document.id, "withdraw"), {}, key, refuses_doubles=True, is_second=is_second)
+        await self._await_state(document)
+
+    async def _await_state(self, document: D) -> None:
+        async def is_shown() -> bool:
+            row = await self.one(document.key, None)
+            return row is not None and row.values["state"] == _their_state(document.state)
+
+        await self.calls.await_shown(is_shown, document.key)
 
     async def _named(self, document: D) -> _Shown:
         for shown in await self._shown(document.id):
@@ -170,6 +199,13 @@ def _codes(entries: Sequence[Entry]) -> list[str]:
     return [entry["code"] for entry in entries if entry["kind"] == "instruction"]
 
 
+def _edited(document: Document) -> Conflict:
+    return Conflict(
+        f"{document.id} revision {document.revision} was edited in the MES since it was sent.",
+        suggestion="Nobody has approved that text: make the next revision of it here.",
+    )
+
+
 def _path(code: str, step: str) -> str:
     return f"/documents/{in_path(code)}/{step}"
 
@@ -196,11 +232,13 @@ def _replaced(shown: Sequence[_Shown]) -> list[Content]:
     last = shown[-1] if shown else None
     if last is None or last.row.values["state"] not in {"draft", "withdrawn"}:
         return []
-    return [
-        Content(s.kind, *_split(s.row.key), {k: v for k, v in s.row.values.items() if k != "state"})
-        for s in shown
-        if s.number == last.number
-    ]
+    return [_to_keep(s) for s in shown if s.number == last.number]
+
+
+def _to_keep(shown: _Shown) -> Content:
+    values = dict(shown.row.values)
+    ended = "withdrawn" if values.pop("state") == "withdrawn" else "superseded"
+    return Content(shown.kind, *_split(shown.row.key), values, ended)
 
 
 def _split(key: str) -> tuple[str, int]:
@@ -229,9 +267,9 @@ def _one_shown(entry: Entry, content: Content, *, is_last: bool, untouched: bool
     title: str = entry["title"]
     is_marked = title.startswith(_WITHDRAWN_MARK)
     if not is_last:
-        values = {**content.fields, "title": _short(content.fields["title"]), "state": "superseded"}
+        values = {**content.fields, "title": _short(content.fields["title"]), "state": content.ended or "superseded"}
     elif not untouched:
-        values = {"state": "its text was edited in the MES"}
+        values = {"state": _EDITED}
     else:
         state = "withdrawn" if is_marked and entry["status"] == "draft" else entry["status"]
         values = {**content.fields, "title": title.removeprefix(_WITHDRAWN_MARK), "state": state}

@@ -9,7 +9,7 @@ from mcp_server.backends.fsmes.calls import Calls, Entry, in_path, moment, under
 from mcp_server.backends.fsmes.specs import spec_ref
 from mcp_server.backends.remote.port import FieldMap, Row
 from mcp_server.domain.records import SHARED, InspectionResult, Verdict
-from mcp_server.errors import Conflict, InternalError, RuleViolated
+from mcp_server.errors import AnswerLost, Conflict, RuleViolated
 
 __all__ = ["Counts"]
 
@@ -22,7 +22,8 @@ _ALL = 1_000_000
 @dataclass(frozen=True, slots=True)
 class Counts:
     """The MES numbers its counts and takes doubles, so our id is stamped into what it calls the lot:
-    `[INS-0001] LOT-HSG-001`. A list of counts it has only as the points of a chart, one chart a characteristic.
+    `[INS-0001] LOT-HSG-001`. A list of counts it has only as the points of a chart, one chart a characteristic, and a
+    chart with a slash in its path it does not find.
     """
 
     calls: Calls
@@ -48,6 +49,7 @@ class Counts:
     def takes(self, record: InspectionResult) -> bool:
         return (
             record.spec_id is not None
+            and "/" not in f"{record.material_id}{record.characteristic}"
             and record.lsl is None
             and record.usl is None
             and len(_lot_ref(record)) <= _LONGEST_LOT
@@ -81,8 +83,15 @@ class Counts:
             idempotency_key,
         )
         if not isinstance(number := answer.get("count"), int):
-            raise InternalError("The MES took a count and did not say how it calls it.", suggestion="Look there.")
-        return _ref(record.material_id, record.characteristic, number)
+            raise AnswerLost("The MES took a count and did not say how it calls it.")
+        ref = _ref(record.material_id, record.characteristic, number)
+
+        async def is_shown() -> bool:
+            shown = await self._of(record.material_id, record.characteristic)
+            return any(row.ref == ref and row.key == record.key for row in shown)
+
+        await self.calls.await_shown(is_shown, record.key)
+        return ref
 
     async def change(
         self,

@@ -67,6 +67,11 @@ class Listed(Generic[R]):
         if ref != record.key:
             self._sent[record.key] = ref
         await self.calls.post(self.path, self.body(record), idempotency_key, refuses_doubles=True)
+
+        async def is_shown() -> bool:
+            return await self.one(record.key, ref) is not None
+
+        await self.calls.await_shown(is_shown, record.key)
         return ref
 
     async def change(self, before: R, after: R, row: Row, idempotency_key: str) -> None:  # noqa: ARG002 - the port's

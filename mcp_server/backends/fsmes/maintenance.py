@@ -11,7 +11,7 @@ from mcp_server.backends.fsmes.listed import Listed
 from mcp_server.backends.fsmes.plant import LONGEST_CODE
 from mcp_server.backends.remote.port import FieldMap, Row
 from mcp_server.domain.records import SHARED, MaintenanceKind, PmTask, Strategy, WorkOrder, WorkOrderState
-from mcp_server.errors import Conflict, InternalError, RuleViolated
+from mcp_server.errors import AnswerLost, Conflict, RuleViolated
 
 __all__ = ["WorkOrders", "plans_left_out", "tasks"]
 
@@ -185,7 +185,8 @@ class WorkOrders:
         }
         answer = await self.calls.post("/maintenance/corrective", body, idempotency_key)
         if not isinstance(code := answer.get("code"), str):
-            raise InternalError("The MES took a work order and did not say how it calls it.", suggestion="Look there.")
+            raise AnswerLost("The MES took a work order and did not say how it calls it.")
+        await self._await_state(record, code)
         return code
 
     async def change(self, before: WorkOrder, after: WorkOrder, row: Row, idempotency_key: str) -> None:
@@ -195,7 +196,16 @@ class WorkOrders:
                 field="state",
                 suggestion=f"Complete {after.id} with a finding that says why it was not needed.",
             )
-        await self.calls.post(f"{_ORDERS}/{in_path(row.ref)}/complete", {}, idempotency_key, refuses_doubles=True)
+        path = f"{_ORDERS}/{in_path(row.ref)}/complete"
+        await self.calls.post(path, {}, idempotency_key, refuses_doubles=True)
+        await self._await_state(after, row.ref)
+
+    async def _await_state(self, order: WorkOrder, code: str) -> None:
+        async def is_shown() -> bool:
+            row = await self.one(order.id, code)
+            return row is not None and row.key in {order.id, code} and row.values["state"] == order.state
+
+        await self.calls.await_shown(is_shown, order.id)
 
 
 def _summary(order: WorkOrder) -> str:

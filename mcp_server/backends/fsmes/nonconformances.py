@@ -1,6 +1,6 @@
 """Nonconformances: the MES opens them by itself, from readings and counts that are out; here they are issues."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +76,7 @@ class Nonconformances:
         match row.values["state"], wanted:
             case "open", "under_review":
                 await self._post(row, "review", {}, idempotency_key)
+                await self._await_shown(row, lambda shown: shown.values["state"] == wanted)
             case (("open" | "under_review"), "closed"):
                 await self._close(after, row, idempotency_key)
             case there, _:
@@ -86,6 +87,7 @@ class Nonconformances:
                 )
 
     async def _close(self, issue: Issue, row: Row, key: str) -> None:
+        is_second = False
         if not row.assumed["dispositions"]:
             decided = [d for d in issue.dispositions if d.kind in _DISPOSITIONS]
             if not decided:
@@ -97,10 +99,21 @@ class Nonconformances:
             chosen = decided[-1]
             body = {"disposition": _DISPOSITIONS[chosen.kind], "reason": _reason(issue, chosen)}
             await self._post(row, "disposition", body, f"{key}-disposition")
-        await self._post(row, "close", {}, key)
+            await self._await_shown(row, lambda shown: bool(shown.assumed["dispositions"]))
+            is_second = True
+        await self._post(row, "close", {}, key, is_second=is_second)
+        await self._await_shown(row, lambda shown: shown.values["state"] == "closed")
 
-    async def _post(self, row: Row, step: str, body: Entry, key: str) -> None:
-        await self.calls.post(f"{_PATH}/{in_path(row.ref)}/{step}", body, key, refuses_doubles=True)
+    async def _await_shown(self, row: Row, is_right: Callable[[Row], bool]) -> None:
+        async def is_shown() -> bool:
+            shown = await self.one(row.key, row.ref)
+            return shown is not None and is_right(shown)
+
+        await self.calls.await_shown(is_shown, row.ref)
+
+    async def _post(self, row: Row, step: str, body: Entry, key: str, *, is_second: bool = False) -> None:
+        path = f"{_PATH}/{in_path(row.ref)}/{step}"
+        await self.calls.post(path, body, key, refuses_doubles=True, is_second=is_second)
 
 
 def _their_state(state: IssueState) -> str:

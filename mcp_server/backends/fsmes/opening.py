@@ -61,7 +61,7 @@ def _bearer(token: str) -> dict[str, str]:
 
 def _is_keyed(query: str) -> bool:
     match dict(parse_qsl(query, keep_blank_values=True)):
-        case {}:
+        case options if not options:
             return False
         case {"idempotency_keys": ("on" | "off") as switch, **others} if not others:
             return switch == "on"

@@ -1,9 +1,9 @@
 """FactorySemantics MES behind the port of remote systems."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mcp_server.backends.fsmes.calls import Calls
+from mcp_server.backends.fsmes.calls import LOOKS_AFTER_S, Calls
 from mcp_server.backends.fsmes.documents import Documents
 from mcp_server.backends.fsmes.inspections import Counts
 from mcp_server.backends.fsmes.maintenance import WorkOrders, plans_left_out, tasks
@@ -26,9 +26,11 @@ class FsmesSystem:
     list_style = "bare array, or {items, total, limit, offset, has_more}"
     error_style = "status and {detail}"
 
-    def __init__(self, client: SystemClient, *, place: str, keyed: bool) -> None:
+    def __init__(
+        self, client: SystemClient, *, place: str, keyed: bool, looks_after_s: Sequence[float] = LOOKS_AFTER_S
+    ) -> None:
         self._client = client
-        self._calls = Calls(client, keyed)
+        self._calls = Calls(client, keyed, looks_after_s)
         self._place = place
         self._collections = _collections(self._calls)
 
