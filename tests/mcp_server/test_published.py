@@ -44,3 +44,13 @@ def test_files_beside_the_tools_are_left_alone(written: Path) -> None:
     assert write_schemas(written, TOOLS) == []
     assert compare_schemas(written, TOOLS) == []
     assert (written / "agent.schema.json").exists()
+
+
+def test_the_schema_of_a_file_that_people_write_is_kept_beside_the_tools(written: Path) -> None:
+    files = {"backend.schema.json": {"type": "object"}}
+    assert compare_schemas(written, TOOLS, files) == ["backend.schema.json: no schema is written"]
+    assert write_schemas(written, TOOLS, files) == ["backend.schema.json"]
+    assert compare_schemas(written, TOOLS, files) == []
+    (written / "backend.schema.json").write_text("{}")
+    assert compare_schemas(written, TOOLS, files) == ["backend.schema.json: the program and its written schema differ"]
+    assert (written / "tools" / "get_a.json").exists()

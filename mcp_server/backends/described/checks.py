@@ -6,12 +6,18 @@ from typing import Any
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
-from mcp_server.backends.described.description import Auth, Description, RecordDescription
+from mcp_server.backends.described.description import (
+    Auth,
+    Description,
+    FieldDescription,
+    Listing,
+    RecordDescription,
+)
 from mcp_server.backends.described.field_checks import field_problems
 from mcp_server.backends.described.kinds import RECORD_KINDS, ours_alone, shapes_of
 from mcp_server.backends.described.places import PLACEHOLDER, is_place
 from mcp_server.backends.described.problems import did_you_mean
-from mcp_server.backends.described.source import Problem
+from mcp_server.backends.described.source import Problem, Where
 from mcp_server.domain.records import Record
 
 __all__ = ["problems_of", "typed_value"]
@@ -21,8 +27,6 @@ _CREDENTIALS = ("user", "password", "token", "basic")
 _SECRETS = {"password", "token", "basic"}
 _AROUND_CREDENTIALS = re.compile(r'[A-Za-z]{0,20} ?[A-Za-z]{0,10}[ :="]{0,4}')
 _TO_SETTINGS = "Credentials come from SHOPFLOOR_BACKEND_USER, _PASSWORD and _TOKEN, never from the file."
-
-Where = tuple[str | int, ...]
 
 
 def problems_of(description: Description) -> Iterator[Problem]:
@@ -77,22 +81,24 @@ def _record_problems(
     where: Where, kind: type[Record], record: RecordDescription, description: Description
 ) -> Iterator[Problem]:
     shapes, alone = shapes_of(kind), ours_alone(kind)
-    for key in ("fields", "assumed", "takes"):
+    for key in ("fields", "tells", "assumed", "takes"):
         for name in getattr(record, key):
             if name in alone:
                 yield Problem((*where, key, name), f"{alone[name]}; take it out.")
             elif name not in shapes:
                 yield Problem((*where, key, name), f"is no field of {kind.noun}. {did_you_mean(name, shapes)}")
-    yield from field_problems((*where, "fields"), record, shapes, description.records)
+    yield from field_problems(where, record, shapes, description)
     for name, shape in shapes.items():
-        if shape.required and name not in record.fields and name not in record.assumed:
+        if shape.required and name not in {*record.fields, *record.tells, *record.assumed}:
             yield Problem(
                 (*where, "fields"),
-                f"lacks {name}, which a {kind.noun} must have. Map it, or put a value under assumed.",
+                f"lacks {name}, which a {kind.noun} must have. Map it, or name it under tells or assumed.",
             )
     yield from _value_problems(where, kind, record)
     yield from _request_problems(where, record)
-    yield from _identity_problems(where, record, shapes_are_text={n for n, s in shapes.items() if s.shape == "text"})
+    yield from _identity_problems(
+        where, record, texts={name for name, shape in shapes.items() if shape.shape == "text"}
+    )
     if description.etag and record.change and record.one is None:
         yield Problem(where, "lacks one: with etag, a record is read alone before it is changed.")
 
@@ -112,11 +118,13 @@ def _value_problems(where: Where, kind: type[Record], record: RecordDescription)
                     yield Problem((*where, key, name), f"is no {name} of a {kind.noun}: {reason}.")
 
 
-def _identity_problems(where: Where, record: RecordDescription, shapes_are_text: set[str]) -> Iterator[Problem]:
+def _identity_problems(where: Where, record: RecordDescription, texts: set[str]) -> Iterator[Problem]:
     columns = {described.column: name for name, described in record.fields.items()}
     for place in filter(None, (record.id.client, record.id.stamp, record.ref)):
         yield from _place_problems((*where, "id"), place)
     stamp, client = record.id.stamp, record.id.client
+    if client is not None and client.startswith("["):
+        yield Problem((*where, "id", "client"), "must begin with the name of a column.")
     if client is not None and client in columns:
         yield Problem((*where, "id", "client"), f"is also the column of {columns[client]}. Our id needs its own.")
     if stamp is None:
@@ -124,16 +132,14 @@ def _identity_problems(where: Where, record: RecordDescription, shapes_are_text:
     field = columns.get(stamp)
     if field is None:
         yield Problem((*where, "id", "stamp"), f"is no column under fields. {did_you_mean(stamp, columns)}")
-    elif field not in shapes_are_text or record.fields[field] != type(record.fields[field])(column=stamp):
+    elif field not in texts or record.fields[field] != FieldDescription(column=stamp):
         yield Problem((*where, "id", "stamp"), f"must be the plain column of a text; {field} is not.")
 
 
 def _request_problems(where: Where, record: RecordDescription) -> Iterator[Problem]:
     known = {"id", "ref"} if record.id.client else {"ref"}
     yield from _template_problems((*where, "path"), record.path, set())
-    yield from _template_problems((*where, "list"), record.list.model_dump(), set())
-    if record.list.method == "GET" and record.list.body:
-        yield Problem((*where, "list", "body"), "is never sent with GET. Use query, or method: POST.")
+    yield from _list_problems((*where, "list"), record.list)
     if record.one:
         yield from _template_problems((*where, "one"), record.one.model_dump(), known)
         if record.one.method == "GET" and record.one.body:
@@ -154,6 +160,14 @@ def _request_problems(where: Where, record: RecordDescription) -> Iterator[Probl
                 )
 
 
+def _list_problems(where: Where, listing: Listing) -> Iterator[Problem]:
+    yield from _template_problems(where, listing.model_dump(), set())
+    for place in listing.where:
+        yield from _place_problems((*where, "where", place), place)
+    if listing.method == "GET" and listing.body:
+        yield Problem((*where, "body"), "is never sent with GET. Use query, or method: POST.")
+
+
 def _create_problems(where: Where, record: RecordDescription) -> Iterator[Problem]:
     create = record.create
     if create is None:
@@ -167,6 +181,8 @@ def _create_problems(where: Where, record: RecordDescription) -> Iterator[Proble
 
 def _template_problems(where: Where, template: Any, known: set[str]) -> Iterator[Problem]:  # noqa: ANN401 - any JSON
     for place, text in _texts(where, template):
+        if _SECRET_NAME.search(str(place[-1])):
+            yield Problem(place, f"would carry a credential; describe it under auth. {_TO_SETTINGS}")
         if place[-1] in {"envelope", "ref", "total", "next"}:
             yield from _place_problems(place, text)
             continue

@@ -16,7 +16,7 @@ from mcp_server.backends.remote.http import SystemClient
 from mcp_server.backends.remote.merging import UNFIT
 from mcp_server.backends.remote.port import FieldMap, Row
 from mcp_server.domain.records import Record
-from mcp_server.errors import AnswerLost, InternalError, RuleViolated
+from mcp_server.errors import AnswerLost, Conflict, InternalError, RuleViolated
 
 __all__ = ["DescribedCollection"]
 
@@ -43,7 +43,8 @@ class DescribedCollection(Generic[R]):
         self._references = references
         self._key_header = description.idempotency_key
         self._etag = description.etag
-        self._fields = field_maps(kind, described, description, references)
+        self._fields = field_maps(kind, described.fields, described, description, references)
+        self._tells = field_maps(kind, described.tells, described, description, references)
         self._assumed = {name: typed_value(kind, name, value) for name, value in described.assumed.items()}
         self._takes = {
             name: [typed_value(kind, name, one) for one in (value if isinstance(value, list) else [value])]
@@ -89,7 +90,10 @@ class DescribedCollection(Generic[R]):
     async def one(self, key: str, ref: str | None) -> Row | None:
         asking = self._described.one
         if asking is None or (ref is None and "{ref" in str(asking.model_dump())):
-            return await self._from_list(key, ref)
+            listed = await self._from_list(key, ref)
+            if listed is None or asking is None or not self._etag:
+                return listed
+            ref = listed.ref  # its version is only shown when it is asked for alone
         found, version = await self._asked(asking, {"id": key, "ref": ref or ""})
         if found is None:
             return None
@@ -200,14 +204,18 @@ class DescribedCollection(Generic[R]):
             ) from error
 
     async def _from_list(self, key: str, ref: str | None) -> Row | None:
+        found: dict[str, Row] = {}
         async for page in self.pages():
-            for row in page:
-                if _is_meant(row, key, ref):
-                    return row
-        return None
+            found |= {row.ref: row for row in page if _is_meant(row, key, ref)}
+        if len(found) > 1:
+            raise Conflict(
+                f"The system of record holds {self._kind.noun} {key} {len(found)} times: {', '.join(found)}.",
+                suggestion="Remove all but one of them there.",
+            )
+        return next(iter(found.values()), None)
 
     async def _rows(self, shown: Sequence[Any], version: str | None = None) -> list[Row]:
-        for described in self._described.fields.values():
+        for described in (*self._described.fields.values(), *self._described.tells.values()):
             if described.refers:
                 refs = {text_at(described.read or described.column, raw) for raw in shown} - {None}
                 await self._references.know(described.refers, refs=[ref for ref in refs if ref is not None])
@@ -233,7 +241,20 @@ class DescribedCollection(Generic[R]):
             key, values[stamp] = stamped[1], stamped[2]
         for field in self._fields:
             values[field.column] = _as_we_write_it(field, values[field.column])
-        return Row(key=key, ref=ref, values=values, version=version)
+        return Row(key=key, ref=ref, values=values, version=version, assumed=self._told(raw))
+
+    def _told(self, raw: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+        """What the record shows of fields that are only read; what nobody can read there is left out."""
+        found: dict[str, Any] = {}
+        for field in self._tells:
+            described = self._described.tells[field.field]
+            try:
+                value = field.decode(value_at(described.read or described.column, raw))
+            except UNFIT:
+                continue
+            if value is not None:
+                found[field.field] = value
+        return found
 
     def _places(self) -> Iterable[tuple[str, str]]:
         return ((described.column, described.read or described.column) for described in self._described.fields.values())

@@ -30,8 +30,8 @@ __all__ = [
 
 Scalar = str | int | float | bool | None
 
-Path = Annotated[str, Field(pattern=r"^/")]
-"""Below `base_url`, such as `/api/assets`."""
+Path = Annotated[str, Field(pattern=r"^/[^?#\\]*$")]
+"""Below `base_url`, such as `/api/assets`; parameters stand under `query`."""
 
 Place = Annotated[str, Field(min_length=1, max_length=200)]
 """Where something stands in JSON: `data`, `asset.id`, `detail[0].msg`, `[0]`."""
@@ -141,6 +141,9 @@ class Listing(_Described):
     envelope: Annotated[Place | None, Field(description="Where the array stands in the answer; left out: bare")] = None
     query: Annotated[dict[str, JsonValue], Field(description="Constant parameters; lists are sent as JSON")] = {}
     body: Annotated[dict[str, JsonValue], Field(description="Constant body of a POST")] = {}
+    where: Annotated[
+        dict[str, JsonValue], Field(description="Only rows with this value in this column, or one of these, count")
+    ] = {}
     paging: Annotated[Paging, Field(description="How pages are asked for")] = OnePage(style="none")
 
 
@@ -246,6 +249,10 @@ class RecordDescription(_Described):
     fields: Annotated[
         dict[str, FieldDescription], Field(min_length=1, description="Our field: column, or column and how")
     ]
+    tells: Annotated[
+        dict[str, FieldDescription],
+        Field(description="Our field: column that is read, of a record that was made there, and never written"),
+    ] = {}
     assumed: Annotated[
         dict[str, JsonValue], Field(description="Values of required fields that the system does not hold")
     ] = {}

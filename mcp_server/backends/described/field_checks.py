@@ -5,15 +5,13 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from mcp_server.backends.described.description import FieldDescription, RecordDescription, Scalar
+from mcp_server.backends.described.description import Description, FieldDescription, RecordDescription, Scalar
 from mcp_server.backends.described.kinds import RECORD_KINDS, FieldShape
 from mcp_server.backends.described.places import is_place
 from mcp_server.backends.described.problems import did_you_mean
-from mcp_server.backends.described.source import Problem
+from mcp_server.backends.described.source import Problem, Where
 
 __all__ = ["FORMS", "field_problems", "scale_of"]
-
-Where = tuple[str | int, ...]
 
 _TIME_FORMS = ("iso", "space", "seconds", "milliseconds")
 FORMS: Mapping[str, tuple[str, ...]] = {
@@ -48,25 +46,43 @@ def scale_of(described: FieldDescription) -> Fraction | None:
 
 
 def field_problems(
-    where: Where, record: RecordDescription, shapes: Mapping[str, FieldShape], records: Mapping[str, RecordDescription]
+    where: Where, record: RecordDescription, shapes: Mapping[str, FieldShape], description: Description
 ) -> Iterator[Problem]:
+    """Problems of `fields` and `tells`; two fields may read one column, but not both write it."""
     columns: dict[str, str] = {}
     for name, described in record.fields.items():
+        if described.column in columns:
+            at = (*where, "fields", name)
+            yield Problem(at, f"has the column {described.column}, which {columns[described.column]} has already.")
+        columns.setdefault(described.column, name)
+    for name in record.tells:
+        if name in record.fields:
+            yield Problem((*where, "tells", name), "stands under fields already. Take one of them out.")
+    for key, fields in (("fields", record.fields), ("tells", record.tells)):
+        yield from _column_problems((*where, key), fields, shapes, description)
+
+
+def _column_problems(
+    where: Where,
+    fields: Mapping[str, FieldDescription],
+    shapes: Mapping[str, FieldShape],
+    description: Description,
+) -> Iterator[Problem]:
+    for name, described in fields.items():
         if name not in shapes:
             continue
         at = (*where, name)
-        if described.column in columns:
-            yield Problem(at, f"has the column {described.column}, which {columns[described.column]} has already.")
-        columns.setdefault(described.column, name)
         if shapes[name].shape == "structure":
             yield Problem(at, "has parts of its own, which no column holds. Take it out; we keep it ourselves.")
             continue
         for key, place in (("column", described.column), ("read", described.read)):
             if place is not None and not is_place(place):
                 yield Problem((*at, key), f"is no place in JSON: {place[:60]!r}. Write it as status or asset.id.")
+        if described.column.startswith("["):
+            yield Problem((*at, "column"), "must begin with the name of a column.")
         yield from _writing_problems(at, shapes[name], described)
-        yield from _map_problems(at, shapes[name], described)
-        yield from _reference_problems(at, shapes[name], described, records)
+        yield from _map_problems(at, shapes[name], described, description.empty)
+        yield from _reference_problems(at, shapes[name], described, description.records)
 
 
 def _writing_problems(at: Where, shape: FieldShape, described: FieldDescription) -> Iterator[Problem]:
@@ -89,7 +105,7 @@ def _writing_problems(at: Where, shape: FieldShape, described: FieldDescription)
             )
         try:
             ZoneInfo(described.zone)
-        except (ZoneInfoNotFoundError, ValueError):
+        except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones is no zone
             yield Problem((*at, "zone"), "is no IANA time zone. Write one such as Europe/Berlin.")
 
 
@@ -98,7 +114,7 @@ def _forms_told(shape: FieldShape, allowed: tuple[str, ...]) -> str:
     return f"{named}. Change it, or take it out."
 
 
-def _map_problems(at: Where, shape: FieldShape, described: FieldDescription) -> Iterator[Problem]:
+def _map_problems(at: Where, shape: FieldShape, described: FieldDescription, empty: Scalar) -> Iterator[Problem]:
     ours = ("true", "false") if shape.shape == "boolean" else tuple(map(str, shape.choices))
     values = described.values
     if values is None:
@@ -108,6 +124,9 @@ def _map_problems(at: Where, shape: FieldShape, described: FieldDescription) -> 
     if shape.shape not in {"choice", "boolean", "text"} or described.form or described.scale:
         yield Problem((*at, "values"), "is for a text or one of a fixed set, and stands alone. Use form or scale.")
         return
+    for value, theirs in values.items():
+        if theirs is None or (theirs == empty and shape.shape != "boolean"):
+            yield Problem((*at, "values", value), "becomes what an empty column shows, and could not be read back.")
     if ours:
         yield from _coverage_problems((*at, "values"), ours, values)
     shown = {str(theirs) for theirs in values.values()}

@@ -43,8 +43,8 @@ async def listed(client: SystemClient, listing: Listing, path: str) -> AsyncIter
                 f"{path} answers the same page again and again.",
                 suggestion="Correct list.paging in the description of the system.",
             )
-        if rows:
-            yield rows
+        if fitting := [row for row in rows if _fits(row, listing.where)]:
+            yield fitting
         seen += len(rows)
         at, before = _next(listing.paging, at, len(rows), seen, answer), rows
 
@@ -61,6 +61,12 @@ def _rows(answer: Answer, listing: Listing, path: str) -> list[Any]:
     where = f"at {listing.envelope}" if listing.envelope else "as the whole answer"
     raise InternalError(
         f"{path} shows no list {where}.", suggestion="Correct list.envelope in the description of the system."
+    )
+
+
+def _fits(row: Any, where: Mapping[str, JsonValue]) -> bool:  # noqa: ANN401 - any JSON
+    return all(
+        value_at(place, row) in (value if isinstance(value, list) else [value]) for place, value in where.items()
     )
 
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from mcp_server.backends.described.checks import problems_of
 from mcp_server.backends.described.description import Description
 from mcp_server.backends.described.problems import shape_problems
-from mcp_server.backends.described.source import Problem, Source, read_source, shown_path
+from mcp_server.backends.described.source import Problem, Source, Where, read_source, shown_path
 from mcp_server.errors import ConfigurationError
 
 __all__ = ["load_description"]
@@ -36,7 +36,7 @@ def load_description(path: Path) -> Description:
 def _refused(path: Path, source: Source, problems: list[Problem]) -> ConfigurationError:
     in_order = sorted(problems, key=lambda problem: source.line_of(problem.where))
     shown = [
-        f"  {shown_path(problem.where)} (line {source.line_of(problem.where)}) {problem.message}"
+        f"  {shown_path(_as_written(problem.where, source))} (line {source.line_of(problem.where)}) {problem.message}"
         for problem in in_order[:_MOST_SHOWN]
     ]
     if len(in_order) > _MOST_SHOWN:
@@ -44,3 +44,8 @@ def _refused(path: Path, source: Source, problems: list[Problem]) -> Configurati
     return ConfigurationError(
         "\n".join([f"{path.name} does not describe a system:", *shown, "See docs/reference/backend-description.md."])
     )
+
+
+def _as_written(where: Where, source: Source) -> Where:
+    """A field that is only a column has no key `column` in the file."""
+    return where[:-1] if where not in source.lines and where[-1:] == ("column",) else where

@@ -9,9 +9,10 @@ import yaml
 
 from mcp_server.errors import ConfigurationError
 
-__all__ = ["Problem", "Source", "read_source", "shown_path"]
+__all__ = ["Problem", "Source", "Where", "read_source", "shown_path"]
 
 Where = tuple[str | int, ...]
+"""Keys and positions from the top of the file down to a part of it."""
 
 _MOST_BYTES = 512 * 1024
 

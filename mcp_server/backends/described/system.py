@@ -71,14 +71,14 @@ class DescribedSystem:
         return f"4xx with {' or '.join(self._description.error)}" if self._description.error else "4xx"
 
     async def probe(self) -> SystemInfo:
-        """Signs in, asks what the description says to ask, and reads the first page of every kind."""
+        """Signs in, asks what is described, and reads the first page and the first record of every kind."""
         asked, answer = self._description.probe, None
         if asked is not None:
             answer = (await self._client.read("GET", asked.path)).body
         notes = [*self._description.notes, *self._unencrypted()]
         for name, kind in RECORD_KINDS.items():
             if kind in self._collections:
-                notes += await self._never_shown(name, self._collections[kind])
+                notes += await self._doubts(name, self._collections[kind])
         return SystemInfo(
             product=self._description.name,
             version=text_at(asked.version, answer) if asked and asked.version else None,
@@ -98,11 +98,14 @@ class DescribedSystem:
             return []
         return ["The connection is not encrypted: anyone on the way can read the credentials. Use https."]
 
-    async def _never_shown(self, name: str, collection: DescribedCollection[Any]) -> list[str]:
-        """A column that no record of the first page shows may be misspelled."""
+    async def _doubts(self, name: str, collection: DescribedCollection[Any]) -> list[str]:
+        """A column that no record of the first page shows may be misspelled, and so may the request for one record."""
         async for page in collection.pages():
             columns = [m.column for m in collection.fields if all(row.values[m.column] is None for row in page)]
-            return [f"No {name} of the first page shows {', '.join(columns)}."] if columns else []
+            doubts = [f"No {name} of the first page shows {', '.join(columns)}."] if columns else []
+            if await collection.one(page[0].key, page[0].ref) is None:
+                doubts.append(f"The list shows {name} {page[0].ref}, which is not found alone: check one.")
+            return doubts
         return []
 
 

@@ -24,11 +24,16 @@ Way = tuple[Callable[[Any], Any], Callable[[Any], Any]]
 
 
 def field_maps(
-    kind: type[Record], record: RecordDescription, description: Description, references: References
+    kind: type[Record],
+    fields: Mapping[str, FieldDescription],
+    record: RecordDescription,
+    description: Description,
+    references: References,
 ) -> tuple[FieldMap, ...]:
+    """Of the `fields` or of the `tells` of a record."""
     shapes = shapes_of(kind)
     maps: list[FieldMap] = []
-    for name, described in record.fields.items():
+    for name, described in fields.items():
         encode, decode = _way(shapes[name], described, references)
         fallback = record.assumed.get(name, _EMPTY.get(shapes[name].shape))
         missing = None if shapes[name].nullable else fallback
