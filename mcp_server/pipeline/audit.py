@@ -1,4 +1,4 @@
-"""Last stage: who did what. A stored write has its row in the same transaction; a refused one gets a row of its own."""
+"""Last stage: who did what. A stored write has its row in the same transaction; one that failed has one of its own."""
 
 from datetime import datetime
 from typing import Any
@@ -28,11 +28,11 @@ async def record_write(call: WriteCall, tool: str, request: WriteRequest, outcom
 async def record_refusal(
     backend: Backend, *, tool: str, request: WriteRequest, caller: Caller, failure: ToolFailure, now: datetime
 ) -> None:
-    """Append a row for a write that stored nothing."""
+    """Append a row for a write that stored nothing, or of which nobody knows what it stored."""
     async with backend.unit_of_work() as unit:
         await unit.audit(
             AuditEntry(
-                outcome=f"refused:{failure.code}",
+                outcome=f"{'refused' if failure.outcome_known else 'unknown'}:{failure.code}",
                 record_type=None,
                 record_id=None,
                 **_who_and_what(tool, request, caller, now),

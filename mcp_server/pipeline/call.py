@@ -76,7 +76,6 @@ class Pipeline:
         return await execute(
             attempt,
             deadline_s=tool.deadline_s if caller.deadline_s is None else min(tool.deadline_s, caller.deadline_s),
-            repeatable=True,
             breaker=self._breaker,
             budget=self._budget,
         )

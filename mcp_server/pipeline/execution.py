@@ -1,7 +1,8 @@
 """Runs the tool against the backend: within a deadline, retried where that is safe, behind a circuit breaker.
 
-The only place that retries a backend. An attempt is a whole unit of work, so a failed one has left nothing behind;
-that is why writes may be repeated here. A backend that cannot promise it says so with `BackendUnavailable.repeatable`.
+The only place that retries a backend. An attempt is a whole unit of work, so a failed one has left nothing behind, or
+goes on where it stopped (`Interrupted`); that is why writes may be repeated here. A backend that cannot promise it
+says so with `BackendUnavailable.repeatable`.
 """
 
 import math
@@ -12,7 +13,14 @@ from typing import TypeVar
 import anyio
 import stamina
 
-from mcp_server.errors import BackendUnavailable, DeadlineExceeded, Interrupted, OutcomeUnknown, ToolFailure
+from mcp_server.errors import (
+    BackendUnavailable,
+    DeadlineExceeded,
+    InternalError,
+    Interrupted,
+    NotAllowed,
+    ToolFailure,
+)
 from mcp_server.pipeline.breaker import Breaker, BreakerState, Permit
 
 __all__ = ["ATTEMPTS", "Deadline", "RetryBudget", "backoff_s", "execute"]
@@ -83,15 +91,13 @@ async def execute(
     attempt: Callable[[Deadline], Awaitable[T]],
     *,
     deadline_s: float,
-    repeatable: bool,
     breaker: Breaker,
     budget: RetryBudget,
 ) -> T:
     """The attempt's result.
 
     Raises:
-        DeadlineExceeded: time was up; a repeatable attempt has left nothing behind.
-        OutcomeUnknown: time was up in an attempt that is not repeatable.
+        DeadlineExceeded: time was up; nothing was left behind.
         BackendUnavailable: after the last attempt, or because the breaker is open.
         Interrupted: an attempt may have stored something, and no later one found out.
     """
@@ -101,19 +107,14 @@ async def execute(
     budget.earn()
     with deadline.scope:
         try:
-            return await _retried(attempt, deadline, repeatable=repeatable, breaker=breaker, budget=budget)
-        except (BackendUnavailable, DeadlineExceeded) as failure:
+            return await _retried(attempt, deadline, breaker=breaker, budget=budget)
+        except (BackendUnavailable, DeadlineExceeded, NotAllowed, InternalError) as failure:
             if deadline.interrupted is not None and failure.outcome_known:
                 raise deadline.interrupted from failure
             raise
     if deadline.interrupted is not None:
         raise deadline.interrupted
-    if repeatable:
-        raise deadline.exceeded()
-    raise OutcomeUnknown(
-        f"The plant did not answer within {deadline_s:g} s; the change may still have been made.",
-        suggestion="Read the record before you try again.",
-    )
+    raise deadline.exceeded()
 
 
 def backoff_s(retry: int) -> float:
@@ -125,7 +126,6 @@ async def _retried(
     attempt: Callable[[Deadline], Awaitable[T]],
     deadline: Deadline,
     *,
-    repeatable: bool,
     breaker: Breaker,
     budget: RetryBudget,
 ) -> T:
@@ -134,7 +134,7 @@ async def _retried(
     def again(error: Exception) -> bool | float:
         nonlocal failures
         failures += 1
-        if failures == ATTEMPTS or not repeatable or not isinstance(error, BackendUnavailable) or not error.repeatable:
+        if failures == ATTEMPTS or not isinstance(error, BackendUnavailable) or not error.repeatable:
             return False
         told_s = error.retry_after_s or 0
         wait_s = told_s if told_s > 0 else backoff_s(failures)

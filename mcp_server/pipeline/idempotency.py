@@ -100,5 +100,6 @@ def record(call: WriteCall, tool: str, key: Key, answer: dict[str, Any], sending
 
 
 async def remember(call: WriteCall, done: StoredCall, answer: dict[str, Any]) -> None:
-    """Keep the answer of a call that is done."""
-    await call.unit.remember(replace(done, result=answer, sending=None))
+    """Keep the answer of a call that is done, from now on as long as it would have been kept from its beginning."""
+    expires_at = call.now + (done.expires_at - done.stored_at)
+    await call.unit.remember(replace(done, result=answer, sending=None, stored_at=call.now, expires_at=expires_at))

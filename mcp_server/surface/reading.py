@@ -34,6 +34,4 @@ class PlantReading:
             async with self._backend.reader() as reader:
                 return await read(reader)
 
-        return await execute(
-            attempt, deadline_s=DEADLINE_S, repeatable=True, breaker=self._breaker, budget=self._budget
-        )
+        return await execute(attempt, deadline_s=DEADLINE_S, breaker=self._breaker, budget=self._budget)

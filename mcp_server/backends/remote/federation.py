@@ -72,8 +72,11 @@ class FederatedBackend:
                 yield unit
 
     async def aclose(self) -> None:
-        await self.system.aclose()
-        await self.store.aclose()
+        try:
+            await self.system.aclose()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self.store.aclose()
 
 
 async def open_federated(

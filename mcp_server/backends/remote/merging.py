@@ -1,6 +1,5 @@
 """One record out of two stores: what the system holds of it, and what the companion store keeps beside."""
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -14,7 +13,7 @@ __all__ = ["columns_of", "held_differently", "holds", "merged"]
 
 R = TypeVar("R", bound=Record)
 
-UNFIT = (ValueError, TypeError, LookupError, ArithmeticError)
+UNFIT = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
 """What translating a value that does not fit raises."""
 
 
@@ -46,8 +45,11 @@ def merged(collection: Collection[R], row: Row, known: R | None) -> R:
     if known is not None and not theirs:
         return known
     values: dict[str, Any] = {**collection.assumed, **row.assumed} if known is None else known.model_dump()
-    values |= _identity(collection.kind, row.key) if known is None else _next_revision(known)
     unknown: list[str] = []
+    try:
+        values |= _identity(collection.kind, row.key) if known is None else _next_revision(known)
+    except ValueError:
+        unknown.append("id")
     for mapped in theirs:
         try:
             values[mapped.field] = mapped.decode(row.values.get(mapped.column))
@@ -66,11 +68,26 @@ def merged(collection: Collection[R], row: Row, known: R | None) -> R:
 
 
 def _same(mapped: FieldMap, row: Row, record: Record) -> bool:
+    theirs = row.values.get(mapped.column)
     try:
-        ours = mapped.encode(getattr(record, mapped.field))
+        if _equal(mapped.encode(getattr(record, mapped.field)), theirs):
+            return True
     except UNFIT:
-        return False  # a value that the system has no word for cannot be the one it shows
-    return _equal(ours, row.values.get(mapped.column))
+        pass  # a value that the system has no word for may still be what it reads as
+    return _reads_as(mapped, theirs, record)
+
+
+def _reads_as(mapped: FieldMap, theirs: Any, record: Record) -> bool:  # noqa: ANN401 - a value of any system
+    """A system may show one value in several ways, such as a time with another offset from UTC."""
+    ours = getattr(record, mapped.field)
+    try:
+        decoded = mapped.decode(theirs)
+        if isinstance(decoded, bool) is not isinstance(ours, bool):
+            return False
+        read = type(record).model_validate(record.model_dump() | {mapped.field: decoded}, strict=False)
+    except UNFIT:
+        return False
+    return bool(getattr(read, mapped.field) == ours)
 
 
 def _equal(ours: Any, theirs: Any) -> bool:  # noqa: ANN401 - values of any system
@@ -79,7 +96,7 @@ def _equal(ours: Any, theirs: Any) -> bool:  # noqa: ANN401 - values of any syst
         case (bool(), _) | (_, bool()):
             return ours is theirs
         case (int() | float(), int() | float()):
-            return math.isfinite(theirs) and ours == theirs
+            return ours == theirs
         case (list() | tuple(), list() | tuple()):
             return _all_equal(ours, theirs)  # pyright: ignore[reportUnknownArgumentType] - values of any system
         case (dict(), dict()):

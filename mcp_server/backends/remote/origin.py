@@ -6,7 +6,7 @@ from mcp_server.backends.remote.port import Collection
 from mcp_server.domain.records import Record
 from mcp_server.errors import InternalError
 
-__all__ = ["Origin"]
+__all__ = ["Origin", "with_article"]
 
 _MOST_TOLD = 5
 
@@ -34,14 +34,23 @@ class Origin:
         """A record there cannot be read."""
         self._faults[error.message] = None
 
-    def is_double(self, kind: type[Record], key: str, first: str, second: str) -> None:
-        self._faults[f"It holds {kind.noun} {key} twice, as {first} and as {second}; the first one is shown."] = None
+    def is_double(self, kind: type[Record], key: str, shown: str, other: str) -> None:
+        self._faults[f"It holds {kind.noun} {key} twice, as {shown} and as {other}; {shown} is shown."] = None
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """What in the system is not in order, so far."""
+        return tuple(self._faults)
 
     def told(self) -> str:
-        beside = [*self._whole, *(f"what the system does not hold of a {noun}" for noun in self._partly)]
+        beside = [*self._whole, *(f"what the system does not hold of {with_article(noun)}" for noun in self._partly)]
         parts = [self._system] if self._remote or not beside else []
         if beside:
             parts.append(f"companion store ({', '.join(beside)})")
         faults = list(self._faults)
         more = [f"And {len(faults) - _MOST_TOLD} more."] if len(faults) > _MOST_TOLD else []
         return " ".join([" + ".join(parts), *(f"- {fault}" for fault in faults[:_MOST_TOLD]), *more])
+
+
+def with_article(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"

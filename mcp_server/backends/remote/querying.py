@@ -24,7 +24,7 @@ def page_of(records: Iterable[R], query: Query) -> Page[R]:
 
 def _fits(record: Record, query: Query) -> bool:
     return (
-        all(getattr(record, name) in values for name, values in query.among.items())
+        all(_is_set(v := getattr(record, name)) and v in values for name, values in query.among.items())
         and _has_text(record, query.text)
         and all(_is_set(v := getattr(record, name)) and v >= bound for name, bound in query.since.items())
         and all(_is_set(v := getattr(record, name)) and v <= bound for name, bound in query.until.items())
@@ -39,4 +39,5 @@ def _has_text(record: Record, text: str | None) -> bool:
 
 
 def _is_set(value: Any) -> bool:  # noqa: ANN401 - any comparable value
+    """As in SQL, nothing equals NULL, and nothing is before or after it."""
     return value is not None

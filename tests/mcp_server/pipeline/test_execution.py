@@ -11,7 +11,16 @@ import stamina
 
 from mcp_server.backends.base import Backend, UnitOfWork
 from mcp_server.domain.records import Record
-from mcp_server.errors import BackendUnavailable, DeadlineExceeded, NotRepeated, OutcomeUnknown, ToolFailure
+from mcp_server.errors import (
+    BackendUnavailable,
+    DeadlineExceeded,
+    InternalError,
+    Interrupted,
+    NotAllowed,
+    NotRepeated,
+    RuleViolated,
+    ToolFailure,
+)
 from mcp_server.pipeline import execution
 from mcp_server.pipeline.breaker import Breaker, BreakerState
 from mcp_server.pipeline.execution import ATTEMPTS, Deadline, RetryBudget, backoff_s, execute
@@ -44,10 +53,10 @@ class Attempts:
         return "done"
 
 
-async def run(attempts: Any, *, deadline_s: float = 30.0, repeatable: bool = True, **others: Any) -> str:
+async def run(attempts: Any, *, deadline_s: float = 30.0, **others: Any) -> str:
     breaker = others.get("breaker") or Breaker(lambda: 0.0)
     budget = others.get("budget") or RetryBudget()
-    return await execute(attempts, deadline_s=deadline_s, repeatable=repeatable, breaker=breaker, budget=budget)
+    return await execute(attempts, deadline_s=deadline_s, breaker=breaker, budget=budget)
 
 
 @contextmanager
@@ -95,13 +104,6 @@ async def test_a_bug_is_never_retried(failure: Exception):
     attempts = Attempts(failure)
     with without_waits(), pytest.raises(type(failure)):
         await run(attempts)
-    assert attempts.made == 1
-
-
-async def test_what_is_not_repeatable_is_never_retried():
-    attempts = Attempts(down())
-    with without_waits(), pytest.raises(BackendUnavailable):
-        await run(attempts, repeatable=False)
     assert attempts.made == 1
 
 
@@ -206,11 +208,37 @@ async def test_a_backend_that_hangs_for_long_opens_the_breaker(monkeypatch: pyte
     assert breaker.state is BreakerState.OPEN
 
 
-async def test_time_up_in_what_is_not_repeatable_is_an_unknown_outcome():
-    with pytest.raises(OutcomeUnknown) as raised:
-        await run(hang, deadline_s=0.01, repeatable=False)
+async def test_time_up_after_an_interrupted_attempt_is_an_unknown_outcome():
+    made = 0
+
+    async def attempt(deadline: Deadline) -> str:
+        nonlocal made
+        made += 1
+        if made == 1:
+            raise Interrupted("Lost on the way.")
+        return await hang(deadline)
+
+    with anyio.fail_after(5), without_waits(), pytest.raises(Interrupted) as raised:
+        await run(attempt, deadline_s=0.2)
+    assert made == 2
     assert raised.value.outcome_known is False
-    assert "may still have been made" in raised.value.message
+
+
+@pytest.mark.parametrize("later", [down(), NotRepeated("Busy."), NotAllowed("No."), InternalError("Broken.")])
+async def test_who_cannot_look_after_an_interrupted_attempt_is_not_told_that_nothing_was_stored(later: ToolFailure):
+    with without_waits(), pytest.raises(Interrupted):
+        await run(Attempts(Interrupted("Lost on the way."), later, down()))
+
+
+async def test_a_refusal_after_an_interrupted_attempt_is_told_as_it_is():
+    attempts = Attempts(Interrupted("Lost on the way."), RuleViolated("No."))
+    with without_waits(), pytest.raises(RuleViolated):
+        await run(attempts)
+
+
+async def test_an_interrupted_attempt_that_goes_on_well_is_done():
+    with without_waits():
+        assert await run(Attempts(Interrupted("Lost on the way."))) == "done"
 
 
 @pytest.mark.parametrize("deadline_s", [0.0, -1.0])
