@@ -1,4 +1,4 @@
-"""The command line of the server: `shopfloor-mcp serve | tools | call | schemas | seed | version`.
+"""The command line of the server: `shopfloor-mcp serve | tools | call | schemas | seed | backend check | version`.
 
 Data goes to stdout, everything else to stderr.
 """
@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mcp_server import identity
+from mcp_server.commands import backend as backend_command
+from mcp_server.commands.seed import seed
 from mcp_server.errors import ToolFailure
 from mcp_server.invocation import (
     FAILED,
@@ -53,6 +55,8 @@ app = typer.Typer(
     help="Validated manufacturing tools over the Model Context Protocol.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(backend_command.app, name="backend")
 
 
 class Transport(StrEnum):
@@ -226,35 +230,7 @@ def schemas(
         raise typer.Exit(FAILED)
 
 
-@app.command()
-def seed(
-    *,
-    erase: Annotated[bool, typer.Option("--erase", help="Delete everything in the database first.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before erasing.")] = False,
-    as_json: AsJson = False,
-    backend: BackendOption = None,
-    data_dir: DataDir = None,
-    as_of: AsOf = None,
-) -> None:
-    """Fill an empty database with the sample plant. `serve` and `call` do it on first use."""
-    settings = settings_from(backend=backend, data_dir=data_dir, as_of=as_of)
-    if erase and not yes:
-        ask(f"Delete every record in {settings.data_dir}?")
-
-    async def main() -> dict[str, int] | None:
-        from mcp_server.backends.opening import seed_backend
-        from mcp_server.clock import Clock
-
-        return await seed_backend(settings, Clock(settings.as_of).today(), erase=erase)
-
-    counts = run(main)
-    if as_json:
-        show_json({"seeded": counts is not None, "data_dir": str(settings.data_dir), "records": counts or {}})
-    elif counts is None:
-        remark(f"{settings.data_dir} holds a plant already; nothing was changed. Use --erase to start over.")
-    else:
-        for table, count in counts.items():
-            typer.echo(f"{count:6d} {table}")
+app.command()(seed)
 
 
 @app.command()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FAILED",
+    "WRONG_USAGE",
     "AsJson",
     "AsOf",
     "BackendOption",
@@ -148,7 +149,8 @@ def run(main: Callable[[], Awaitable[T]]) -> T:
         remark(f"error: {failure.message} {failure.suggestion}")
         raise typer.Exit(FAILED) from None
     except (ConfigurationError, OSError, ValueError) as error:
-        remark(f"error: {error}")
+        for line in f"error: {error}".split("\n"):
+            remark(line)
         raise typer.Exit(FAILED) from None
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-__all__ = ["remark", "show_answer", "show_failure", "show_json", "show_table"]
+__all__ = ["remark", "show_answer", "show_failure", "show_json", "show_table", "show_text"]
 
 _FEWEST_COLUMNS = 3
 _UNSEEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
@@ -54,6 +54,11 @@ def show_failure(error: Mapping[str, Any]) -> None:
         for position, line in enumerate(text.split("\n") if text else ()):
             lines.append(f"  {name if position == 0 else '':<12}  {_plain(line)}")
     sys.stdout.write("\n".join(lines) + "\n")
+
+
+def show_text(text: str) -> None:
+    """One line."""
+    sys.stdout.write(_plain(text) + "\n")
 
 
 def remark(text: str) -> None:
