@@ -139,7 +139,15 @@ def _row(found: "KindFound") -> tuple[str, ...]:
         return found.kind, found.held_by, there, "yes", "all", _IDS[True], fields
     creates = "yes" if found.creates else "no"
     changes = ", ".join(found.changes) or "none"
-    return found.kind, found.held_by, there, creates, changes, _IDS[found.client_ids], ", ".join(found.fields)
+    return found.kind, found.held_by, there, creates, changes, _IDS[found.client_ids], _fields(found)
+
+
+def _fields(found: "KindFound") -> str:
+    """What it holds, or what it lacks, whichever is shorter to say."""
+    if not found.lacks:
+        return "all"
+    shorter = len(found.lacks) < len(found.fields)
+    return f"all but {', '.join(found.lacks)}" if shorter else ", ".join(found.fields)
 
 
 _ATOMIC = {

@@ -67,7 +67,7 @@ class Promises:
 
 @dataclass(frozen=True, slots=True)
 class KindFound:
-    """One kind of record: who holds it, and what is there.
+    """One kind of record: who holds it, which fields of it the system holds and which it lacks, and what is there.
 
     `records` is None where they could not be listed. `faults` are the first of `faulty` records that cannot be read or
     stand twice. `never_shown` are columns without any value, of fields that must have one. `client_ids` is None where
@@ -77,6 +77,7 @@ class KindFound:
     kind: str
     held_by: Literal["database", "system", "system + companion", "companion"]
     fields: tuple[str, ...]
+    lacks: tuple[str, ...]
     creates: bool
     changes: tuple[str, ...]
     client_ids: bool | None

@@ -126,13 +126,14 @@ async def _alone(backend: Backend, listed: Sequence[Record]) -> Sequence[Problem
 
 def _found(backend: Backend, kind: type[Record], holding: Holding | None) -> KindFound:
     if holding is None:
-        return KindFound(kind.noun, "companion", (), creates=True, changes=(), client_ids=True)
+        return KindFound(kind.noun, "companion", (), tuple(kind.model_fields), creates=True, changes=(), client_ids=True)
     beside = kind.model_fields.keys() - {"id"} - holding.fields
     held_by = "system + companion" if beside else "system"
     return KindFound(
         kind.noun,
         "database" if backend.capabilities.atomic else held_by,
         tuple(name for name in kind.model_fields if name in holding.fields),
+        tuple(name for name in kind.model_fields if name in beside),
         creates=holding.creates,
         changes=tuple(name for name in kind.model_fields if name in holding.changes),
         client_ids=holding.client_ids if holding.creates else None,

@@ -43,10 +43,11 @@ class Origin:
         return tuple(self._faults)
 
     def told(self) -> str:
-        beside = [*self._whole, *(f"what the system does not hold of {with_article(noun)}" for noun in self._partly)]
+        details = f"details of {', '.join(self._partly)}" if self._partly else ""
+        beside = "; ".join(part for part in (", ".join(self._whole), details) if part)
         parts = [self._system] if self._remote or not beside else []
         if beside:
-            parts.append(f"companion store ({', '.join(beside)})")
+            parts.append(f"companion store ({beside})")
         faults = list(self._faults)
         more = [f"And {len(faults) - _MOST_TOLD} more."] if len(faults) > _MOST_TOLD else []
         return " ".join([" + ".join(parts), *(f"- {fault}" for fault in faults[:_MOST_TOLD]), *more])

@@ -69,7 +69,7 @@ class FederatedReader:
         listing = self._listings.get(kind)
         if listing is None or not listing.rows:
             return ()
-        shown = {name for row in listing.rows.values() for name, value in row.values.items() if value is not None}
+        shown = {name for row in listing.rows.values() for name, value in row.values.items() if value not in (None, "")}
         mapped = self._system.collections[kind].fields
         return [m for m in mapped if m.column not in shown and kind.model_fields[m.field].is_required()]
 

@@ -8,9 +8,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
-import filelock
 
-from mcp_server.errors import BackendUnavailable
+from mcp_server.backends.sql.process_lock import ProcessLock
 
 __all__ = ["Turn"]
 
@@ -22,7 +21,7 @@ class Turn:
 
     def __init__(self, path: Path) -> None:
         self._here = anyio.Lock()
-        self._between_processes = filelock.FileLock(path)
+        self._between_processes = ProcessLock(path)
 
     @asynccontextmanager
     async def taken(self) -> AsyncGenerator[None]:
@@ -32,21 +31,9 @@ class Turn:
             BackendUnavailable: the lock file cannot be made.
         """
         async with self._here:
-            while not self._locked():  # noqa: ASYNC110 - another process sets no event of ours
+            while not self._between_processes.try_take():  # noqa: ASYNC110 - another process sets no event of ours
                 await anyio.sleep(_POLL_S)
             try:
                 yield
             finally:
                 self._between_processes.release()
-
-    def _locked(self) -> bool:
-        try:
-            self._between_processes.acquire(blocking=False)
-        except filelock.Timeout:
-            return False
-        except OSError as error:
-            raise BackendUnavailable(
-                f"{self._between_processes.lock_file} cannot be locked: {error.strerror}.",
-                suggestion="Check the folder's permissions and disk space.",
-            ) from error
-        return True

@@ -20,10 +20,9 @@ from mcp_server.backends.sql import migrations
 from mcp_server.backends.sql.engine import BUSY_TIMEOUT_S, Connection
 from mcp_server.backends.sql.seed import (
     complete_sample_plant,
-    erase_plant,
     is_sample_plant,
     is_seeded,
-    seed_own_plant,
+    reseed_plant,
     seed_sample_plant,
 )
 from mcp_server.backends.sql.sqlite import SqliteFile, is_damage
@@ -86,13 +85,7 @@ async def reseed(
         file = SqliteFile(data_dir / DATABASE_NAME)
         await _prepare(file, sample_plant, after)
         async with file.writing() as connection:
-            if erase:
-                await erase_plant(connection)
-            elif await is_seeded(connection):
-                return None
-            if own is not None:
-                return await seed_own_plant(connection, own)
-            return await seed_sample_plant(connection, sample_plant, as_of)
+            return await reseed_plant(connection, sample_plant, as_of, erase=erase, own=own)
 
 
 async def _prepare(file: SqliteFile, sample_plant: Path | None, stack: AsyncExitStack) -> None:

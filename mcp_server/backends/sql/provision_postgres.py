@@ -19,10 +19,8 @@ from mcp_server.backends.sql.failures import failure_of
 from mcp_server.backends.sql.postgres import QUEUE_UP, PostgresDatabase
 from mcp_server.backends.sql.seed import (
     complete_sample_plant,
-    erase_plant,
     is_sample_plant,
-    is_seeded,
-    seed_own_plant,
+    reseed_plant,
     seed_sample_plant,
 )
 from mcp_server.backends.sql.store import SqlBackend
@@ -70,13 +68,7 @@ async def reseed_postgres(
         async with _preparing(database) as connection:
             await _brought_up_to_date(connection, database.name, sample_plant)
             await connection.execute(QUEUE_UP)  # other processes may be writing
-            if erase:
-                await erase_plant(connection)
-            elif await is_seeded(connection):
-                return None
-            if own is not None:
-                return await seed_own_plant(connection, own)
-            return await seed_sample_plant(connection, sample_plant, as_of)
+            return await reseed_plant(connection, sample_plant, as_of, erase=erase, own=own)
 
 
 async def _brought_up_to_date(connection: Connection, name: str, sample_plant: Path) -> str | None:

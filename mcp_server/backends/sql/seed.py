@@ -34,6 +34,7 @@ __all__ = [
     "is_sample_plant",
     "is_seeded",
     "records_of",
+    "reseed_plant",
     "sample_records",
     "seed_own_plant",
     "seed_sample_plant",
@@ -106,6 +107,23 @@ async def seed_own_plant(connection: Connection, records: Sequence[Record]) -> d
         ) from error
     await _stamp(connection, {_OWN: "yes"})
     return counts
+
+
+async def reseed_plant(
+    connection: Connection, folder: Path, as_of: date, *, erase: bool, own: Sequence[Record] | None
+) -> dict[str, int] | None:
+    """Store the `own` records, or the sample plant of the folder; returns how many of each table.
+
+    `erase` deletes everything first; otherwise a store that holds a plant stays as it is, and the answer is None.
+    Raises what `seed_sample_plant` and `seed_own_plant` raise.
+    """
+    if erase:
+        await erase_plant(connection)
+    elif await is_seeded(connection):
+        return None
+    if own is not None:
+        return await seed_own_plant(connection, own)
+    return await seed_sample_plant(connection, folder, as_of)
 
 
 async def complete_sample_plant(connection: Connection, folder: Path) -> dict[str, int]:

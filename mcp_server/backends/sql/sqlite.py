@@ -6,7 +6,7 @@ before 3.51.3 clear of its WAL-reset corruption, and it makes every unit of work
 
 import os
 import sqlite3
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
-import filelock
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -22,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from mcp_server.backends.sql.engine import BUSY_TIMEOUT_S, Connection, close, roll_back, transaction, uncancelled
+from mcp_server.backends.sql.process_lock import ProcessLock
 from mcp_server.errors import BackendUnavailable
 
 __all__ = ["SqliteFile", "is_damage"]
@@ -46,7 +46,7 @@ class SqliteFile:
         self._readers = _engine(path, _READERS, busy_timeout_s, ("query_only=ON", "wal_autocheckpoint=0"))
         self._turn = anyio.Lock()
         self._seats = anyio.Semaphore(_READERS)
-        self._between_processes = filelock.FileLock(path.with_suffix(".lock"))
+        self._between_processes = ProcessLock(path.with_suffix(".lock"))
 
     async def make(self) -> None:
         """Make the file if there is none. One that exists is left alone, whatever it holds.
@@ -89,7 +89,8 @@ class SqliteFile:
     @asynccontextmanager
     async def _alone(self) -> AsyncGenerator[None]:
         with self._patience():
-            await _until(self._try_lock)
+            while not self._between_processes.try_take():  # noqa: ASYNC110 - another process sets no event of ours
+                await anyio.sleep(_POLL_S)
         try:
             yield
         finally:
@@ -98,7 +99,8 @@ class SqliteFile:
     @asynccontextmanager
     async def _begun(self) -> AsyncGenerator[AsyncConnection]:
         with self._patience():
-            raw = await _until(self._try_begin)
+            while (raw := await self._try_begin()) is None:  # noqa: ASYNC110 - another process sets no event of ours
+                await anyio.sleep(_POLL_S)
         try:
             yield raw
         finally:
@@ -116,18 +118,6 @@ class SqliteFile:
                 retry_after_s=1.0,
             ) from None
 
-    async def _try_lock(self) -> bool | None:
-        try:
-            self._between_processes.acquire(blocking=False)
-        except filelock.Timeout:
-            return None
-        except OSError as error:
-            raise BackendUnavailable(
-                f"{self._between_processes.lock_file} cannot be locked: {error.strerror}.",
-                suggestion="Check the folder's permissions and disk space.",
-            ) from error
-        return True
-
     async def _try_begin(self) -> AsyncConnection | None:
         try:
             return await _open(self._writer, "BEGIN IMMEDIATE")
@@ -144,12 +134,6 @@ def is_damage(error: DBAPIError) -> bool:
 
 def _code(error: DBAPIError) -> int | None:
     return error.orig.sqlite_errorcode & _PRIMARY_CODE if isinstance(error.orig, sqlite3.Error) else None
-
-
-async def _until(attempt: Callable[[], Awaitable[T | None]]) -> T:
-    while (found := await attempt()) is None:  # noqa: ASYNC110 - another process sets no event of ours
-        await anyio.sleep(_POLL_S)
-    return found
 
 
 async def _open(engine: AsyncEngine, begin: str) -> AsyncConnection:

@@ -43,7 +43,7 @@ async def test_machines_come_from_the_system_and_their_details_from_the_companio
     assert found["MC-103"]["name"] == "Bore mill"
     assert found["MC-103"]["workstation"]
     assert answer["source"].startswith("memory MES + companion store (project")
-    assert "what the system does not hold of a machine" in answer["source"]
+    assert "details of machine" in answer["source"]
 
 
 async def test_closing_closes_both_even_if_the_system_does_not_part_well(tmp_path: Path) -> None:

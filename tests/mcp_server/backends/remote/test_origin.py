@@ -22,11 +22,11 @@ def test_what_the_system_holds_in_part_comes_from_both():
     origin = Origin("MES")
     origin.note(Machine, SYSTEM.collections[Machine])
     origin.note(Project, None)
-    assert origin.told() == "MES + companion store (project, what the system does not hold of a machine)"
+    assert origin.told() == "MES + companion store (project; details of machine)"
 
     origin = Origin("MES")
     origin.note(Issue, SYSTEM.collections[Issue])
-    assert origin.told() == "MES + companion store (what the system does not hold of an issue)"
+    assert origin.told() == "MES + companion store (details of issue)"
 
 
 def test_what_the_system_holds_as_a_whole_comes_from_it_alone():
