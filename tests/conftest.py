@@ -21,3 +21,12 @@ def pytest_configure() -> None:
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly which backends of the contract suite were not run, whatever the options are."""
+    skipped: list[pytest.TestReport] = terminalreporter.stats.get("skipped", [])
+    told = {str(report.longrepr[2]) for report in skipped if isinstance(report.longrepr, tuple)}
+    reasons = {reason.removeprefix("Skipped: ") for reason in told}
+    for reason in sorted(reason for reason in reasons if reason.startswith("BACKEND NOT RUN")):
+        terminalreporter.write_line(reason, yellow=True, bold=True)

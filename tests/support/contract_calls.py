@@ -20,7 +20,7 @@ from tests.support.inspections import GOOD, checklist, result
 from tests.support.issue_steps import STEPS, closing, step
 from tests.support.sample_plant import TOOLS, SamplePlant, report
 
-__all__ = ["PAGED", "READINGS", "STORY", "Answer", "Step", "tell"]
+__all__ = ["PAGED", "READINGS", "REPAIR", "STORY", "Answer", "Step", "tell"]
 
 Answer = dict[str, Any]
 Answers = Mapping[str, Answer]
@@ -30,6 +30,16 @@ READINGS: Mapping[str, Mapping[str, Any]] = {
     name: given for module in case_modules() for name, given in module.VALID.items() if not TOOLS[name].writes
 }
 """A good call of every tool that reads."""
+
+REPAIR = schedule(
+    **OTHER_WORK,
+    start="2026-11-22T04:00:00-06:00",
+    duration_min=60,
+    technician_id=None,
+    backdated_reason="Entered after the repair.",
+    override_reason="It stood still.",
+)
+"""Work that was done before anybody planned it."""
 
 PAGED = tuple(name for name in READINGS if "cursor" in TOOLS[name].request.model_fields)
 
@@ -50,11 +60,16 @@ class Step:
 
 
 async def tell(plant: SamplePlant, story: Sequence[Step]) -> dict[str, Answer]:
-    """Every answer, or error, by the name of its step."""
+    """Every answer, or error, by the name of its step; a step after one that failed may have nothing to stand on."""
     answers: dict[str, Answer] = {}
     for told in story:
         try:
-            answers[told.name] = await plant.call(told.tool, told.arguments(answers), key=told.key)
+            arguments = told.arguments(answers)
+        except LookupError:
+            answers[told.name] = {"error": {"code": "not asked"}}
+            continue
+        try:
+            answers[told.name] = await plant.call(told.tool, arguments, key=told.key)
         except ToolFailure as failure:
             answers[told.name] = failure.as_json()
     return answers
@@ -134,12 +149,12 @@ def _maintenance() -> Iterator[Step]:
     yield from _written("order moved", "reschedule_maintenance", _now("order", "wo_id", moved))
     dropped = ALPHA | {"reason": "The supplier did it."}
     yield from _written("order cancelled", "cancel_maintenance", _now("order moved", "wo_id", dropped), over=True)
-    late = schedule(**OTHER_WORK, start="2026-11-22T04:00:00-06:00", duration_min=60, technician_id=None,
-                    backdated_reason="Entered after the repair.", override_reason="It stood still.", skill="mechanical")  # fmt: skip
-    yield from _written("repair", "schedule_maintenance", late)
+    yield from _written("repair", "schedule_maintenance", REPAIR)
     done = complete(labor_min=60, parts_used=[ADAPTER])
     yield from _written("repair done", "complete_maintenance", _now("repair", "wo_id", done), over=True)
-    yield from _written("sample order done", "complete_maintenance", complete(wo_id="WO-0004", loto_removed=True), over=True)
+    yield from _written(
+        "sample order done", "complete_maintenance", complete(wo_id="WO-0004", loto_removed=True), over=True
+    )
 
 
 def _procedures() -> Iterator[Step]:
@@ -161,7 +176,11 @@ def _issues() -> Iterator[Step]:
 def _readings() -> Iterator[Step]:
     for tool, given in READINGS.items():
         yield Step(tool, tool, given)
-    yield Step("the issue with its history", "get_record", lambda answers: ALPHA | {"type": "issue", "id": answers["issue"]["record"]["id"], "include_history": True})  # fmt: skip
+
+    def with_history(answers: Answers) -> dict[str, Any]:
+        return ALPHA | {"type": "issue", "id": answers["issue"]["record"]["id"], "include_history": True}
+
+    yield Step("the issue with its history", "get_record", with_history)
 
 
 STORY: tuple[Step, ...] = (*_refusals(), *_quality(), *_maintenance(), *_procedures(), *_issues(), *_readings())

@@ -1,50 +1,61 @@
 """The sample plant on the loopback system of `plant_system.py`, connected by `plant_system.yaml`."""
 
+import atexit
+import functools
 import json
 import shutil
+import tempfile
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import anyio
 import yaml
 
 from mcp_server.backends.described import open_described
-from mcp_server.backends.remote.federation import FederatedBackend, open_federated
+from mcp_server.backends.remote.federation import FederatedBackend, companion_name, open_federated
 from mcp_server.backends.remote.seeding import seed_federated
 from mcp_server.backends.sql.seed import sample_records
 from mcp_server.bundled import sample_plant_dir
 from mcp_server.pipeline.call import Pipeline
-from tests.support.plant_system import Behavior, House, PlantSystem
+from tests.support.plant_system import Behavior, House, PlantSystem, running_house
 from tests.support.sample_plant import AS_OF, CLOCK, SamplePlant
 
-__all__ = ["Seeded", "described_as", "described_plant", "seeded"]
+__all__ = ["Seeded", "begun", "described_as", "described_plant"]
 
 _DESCRIPTION = Path(__file__).with_name("plant_system.yaml")
 _NO_WAIT = (0.0, 0.0, 0.0)
 
 
+@dataclass(frozen=True)
 class Seeded:
     """The sample plant in a system and in the companion store beside it, to start from again and again."""
 
-    def __init__(self, system: PlantSystem, companion: Path) -> None:
-        self.system = system
-        self.companion = companion
+    system: PlantSystem
+    companion: Path
 
 
-async def seeded(house: House, folder: Path) -> Seeded:
-    """Put the sample plant there once, as `seed` of the command line does."""
-    house.plant = PlantSystem()
+@functools.cache
+def begun() -> tuple[House, Seeded]:
+    """One house a process, and the sample plant as `seed` of the command line puts it there; call it outside a loop."""
+    until_the_end = ExitStack()
+    atexit.register(until_the_end.close)
+    house = until_the_end.enter_context(running_house())
+    folder = Path(until_the_end.enter_context(tempfile.TemporaryDirectory(prefix="described-plant-")))
+    return house, anyio.run(_seeded, house, folder)
+
+
+async def _seeded(house: House, folder: Path) -> Seeded:
     async with _opened(house, folder) as backend:
         await seed_federated(backend, sample_records(sample_plant_dir(), AS_OF))
-    (companion,) = folder.glob("companion-*.sqlite3")
-    return Seeded(house.plant.copy(), companion)
+        name = companion_name(backend.system.name)
+    return Seeded(house.plant.copy(), folder / f"{name}.sqlite3")
 
 
 @asynccontextmanager
-async def described_plant(
-    house: House, start: Seeded, folder: Path, behavior: Behavior
-) -> AsyncGenerator[SamplePlant]:
+async def described_plant(house: House, start: Seeded, folder: Path, behavior: Behavior) -> AsyncGenerator[SamplePlant]:
     """The sample plant anew, on a system that behaves like this; what was in the house before moves out."""
     house.plant = start.system.copy()
     house.plant.behavior = behavior
@@ -71,6 +82,7 @@ def described_as(behavior: Behavior, url: str) -> dict[str, Any]:
                 record["list"]["envelope"] = envelope
         if "change" in record:
             record["change"] |= {"method": behavior.update, "send": "all" if behavior.update == "PUT" else "changed"}
+            record["change"]["fields"] = [name for name in record["fields"] if name not in behavior.fixed]
             if not behavior.client_ids:
                 record["id"] = {"stamp": "title"}
                 record["one"]["path"] = record["change"]["path"]

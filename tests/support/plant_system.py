@@ -1,6 +1,6 @@
 """A small real REST system on loopback that keeps machines, materials, specifications, orders and issues as JSON.
 
-It behaves as its `Behavior` says, and lies when it is told to: see `Lie`. Every lie it told is counted.
+It behaves as its `Behavior` says, and lies when it is told to. Every lie that it told is counted.
 """
 
 import hashlib
@@ -8,10 +8,9 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any, Literal
 
 import uvicorn
@@ -19,63 +18,34 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Receive, Scope
 
+from tests.support.plant_lies import (
+    ETAG_LIES,
+    HANGS_UP,
+    READ_LIES,
+    STORES_NOTHING_AT_FIRST,
+    WRITE_LIES,
+    Columns,
+    Lie,
+    spoiled,
+)
 from tests.support.plants import free_port
 
-__all__ = ["HONEST", "READ_LIES", "WRITE_LIES", "Behavior", "House", "Lie", "PlantSystem", "running_house"]
+__all__ = ["Behavior", "House", "PlantSystem", "running_house"]
 
-Columns = dict[str, Any]
-MASTER_DATA = ("machines", "materials", "specs")
-WORK = ("orders", "issues")
-
-
-class Lie(StrEnum):
-    """What the system may do to the next write or reading; `after` and `before` are meant of storing."""
-
-    STORES_NOTHING = "says 201 and stores nothing"
-    DROPS_A_FIELD = "drops one field"
-    CHANGES_A_NUMBER = "changes a number"
-    TRUNCATES_A_TEXT = "truncates a text"
-    ANSWERS_ANOTHER = "stores it and answers with another record"
-    REPLAYS_ANOTHER = "stores nothing and replays another record, as if it knew the key"
-    STORES_TWICE = "stores it twice"
-    ARRIVES_LATE = "hangs up, and stores it while it is being looked for"
-    ARRIVES_TOO_LATE = "hangs up, and stores it long after everybody has given up"
-    FAILS_AFTER = "answers 500 after"
-    FAILS_BEFORE = "answers 500 before"
-    EMPTY_AFTER = "answers nothing after"
-    EMPTY_BEFORE = "answers nothing before"
-    GARBAGE_AFTER = "answers with HTML after"
-    GARBAGE_BEFORE = "answers with HTML before"
-    CLOSES_AFTER = "closes the connection after"
-    CLOSES_BEFORE = "closes the connection before"
-    LOSES_KEYED = "answers 500 to a write with a key and stores nothing"
-    IGNORES_ETAG = "takes a change of a state that is gone"
-    LIST_MISSES = "lists without the newest record"
-    LIST_REPEATS = "lists a record twice"
-    PAGE_REPEATS = "answers with the first page for ever"
-
-
-READ_LIES = (Lie.LIST_MISSES, Lie.LIST_REPEATS, Lie.PAGE_REPEATS)
-WRITE_LIES = tuple(lie for lie in Lie if lie not in READ_LIES)
-_STORING_LIES = {Lie.DROPS_A_FIELD, Lie.CHANGES_A_NUMBER, Lie.TRUNCATES_A_TEXT, Lie.STORES_NOTHING}
-_NOTHING_FIRST = {
-    Lie.STORES_NOTHING,
-    Lie.REPLAYS_ANOTHER,
-    Lie.ARRIVES_LATE,
-    Lie.ARRIVES_TOO_LATE,
-    Lie.FAILS_BEFORE,
-    Lie.EMPTY_BEFORE,
-    Lie.GARBAGE_BEFORE,
-    Lie.CLOSES_BEFORE,
-    Lie.LOSES_KEYED,
-}
+Table = dict[str, Columns]
+"""Records by what the system calls them."""
+Store = Callable[[Columns], str | None]
+TABLES = ("machines", "materials", "specs", "orders", "issues")
 
 
 @dataclass(frozen=True)
 class Behavior:
-    """What differs between systems. `duplicates`: it takes an id that is taken, as some do."""
+    """What differs between systems. One with `client_ids` takes our ids, and takes no second record with the same.
+
+    `fixed` fields of ours are never changed there.
+    """
 
     envelope: Literal["bare", "items", "data"] = "items"
     client_ids: bool = True
@@ -83,30 +53,34 @@ class Behavior:
     keys: bool = False
     update: Literal["PUT", "PATCH", "POST"] = "PATCH"
     page_size: int = 50
-    duplicates: bool = False
-
-
-HONEST = Behavior()
+    fixed: frozenset[str] = frozenset()
 
 
 @dataclass
 class PlantSystem:
-    """The state of one system. `writes` counts what arrived to be written; `told` how often each lie was told."""
+    """The state of one system. `told` says how often each lie was told, `looks` how often it was read from.
 
-    behavior: Behavior = HONEST
-    tables: dict[str, dict[str, Columns]] = field(
-        default_factory=lambda: {name: {} for name in (*MASTER_DATA, *WORK)}  # by what the system calls a record
-    )
+    `meanwhile` runs once, after the next change was asked for and before it is made.
+    """
+
+    behavior: Behavior = field(default_factory=Behavior)
+    tables: dict[str, Table] = field(default_factory=lambda: {name: {} for name in TABLES})
     told: Counter[Lie] = field(default_factory=Counter[Lie])
-    writes: int = 0
+    looks: int = 0
+    meanwhile: Callable[[], None] | None = None
     _lies: list[Lie] = field(default_factory=list[Lie])
     _late: list[Callable[[], Any]] = field(default_factory=list[Callable[[], Any]])
-    _known_keys: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
-    _looks_left: int | None = None
+    _arrives_at: int | None = None
+    _keys: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
 
     def lie(self, *lies: Lie) -> None:
-        """Tell these lies next, one a write or reading."""
+        """Tell these next, one a write, or the first one with every list; without any, be honest again."""
         self._lies = list(lies)
+
+    @property
+    def awaits(self) -> bool:
+        """Whether something is on its way that nobody expects any more."""
+        return bool(self._late)
 
     def arrive(self) -> None:
         """What was on its way arrives."""
@@ -115,87 +89,104 @@ class PlantSystem:
             store()
 
     def copy(self) -> "PlantSystem":
-        """The same records in a system of its own."""
         return PlantSystem(self.behavior, json.loads(json.dumps(self.tables)))
 
     def named(self, table: str, our_id: str) -> list[Columns]:
         """Every record of the table that carries our id, in its code or at the head of its title."""
-        return [r for r in self.tables[table].values() if our_id in {r.get("code"), _stamp_of(r.get("title"))}]
-
-    # ---- answering
+        return [
+            record
+            for record in self.tables[table].values()
+            if record.get("code") == our_id or str(record.get("title")).startswith(f"[{our_id}]")
+        ]
 
     async def listed(self, request: Request) -> Response:
         records = list(self._table(request).values())
-        self._somebody_looks()
+        self._looked_at()
         start = int(request.query_params.get("offset", 0))
         size = min(int(request.query_params.get("limit", self.behavior.page_size)), self.behavior.page_size)
-        if records and (lie := self._next(READ_LIES)):
-            records, start = self._listed_wrongly(lie, records, start)
-        page, total = records[start : start + size], len(records)
+        match self._next(READ_LIES) if records else None:
+            case Lie.LIST_MISSES:
+                records = records[:-1]
+            case Lie.LIST_REPEATS:
+                records = [records[-1], *records]
+            case Lie.PAGE_REPEATS:
+                start = 0
+            case _:
+                pass
+        page = records[start : start + size]
         match self.behavior.envelope:
             case "bare":
                 return JSONResponse(page)
             case "data":
                 return JSONResponse({"data": page})
             case "items":
-                return JSONResponse({"items": page, "total": total})
+                return JSONResponse({"items": page, "total": len(records)})
 
     async def shown(self, request: Request) -> Response:
-        self._somebody_looks()
+        self._looked_at()
         record = self._table(request).get(request.path_params["ref"])
         if record is None:
-            return _refused(404, f"no {request.path_params['table']} {request.path_params['ref']}")
-        return self._shown(200, record)
+            return _refused(404, f"there is no {request.path_params['ref']}")
+        return self._answered(200, record)
 
     async def created(self, request: Request) -> Response:
-        table, body = self._table(request), await request.json()
-        known = self._known_keys.get(request.headers.get("Idempotency-Key", ""))
-        if known and self.behavior.keys:
-            same = known[0] == _digest(body)
-            return self._shown(201, table[known[1]]) if same else _refused(422, "the key was used for another body")
-        if self.behavior.client_ids and not self.behavior.duplicates and self._has(table, body.get("code")):
+        table, body, key = self._table(request), await request.json(), self._key(request)
+        if key in self._keys:
+            digest, ref = self._keys[key]
+            same = digest == _digest(body)
+            return self._answered(201, table[ref]) if same else _refused(422, "the key was used for another body")
+        if self._is_taken(table, body):
             return _refused(409, f"{body['code']} exists already")
 
-        def store(columns: Columns = body) -> str:
-            ref = self._free_ref(table, columns)
+        def store(columns: Columns) -> str | None:
+            if key in self._keys or self._is_taken(table, columns):
+                return None
+            ref = columns["code"] if self.behavior.client_ids else str(len(table) + 1001)
             table[ref] = {**columns, "ref": ref, "version": 1}
-            if key := request.headers.get("Idempotency-Key"):
-                self._known_keys[key] = (_digest(body), ref)
+            if key is not None:
+                self._keys[key] = (_digest(body), ref)
             return ref
 
-        return self._written(request, table, body, store, 201)
+        return self._written(table, body, store, 201, keyed=key is not None)
 
     async def changed(self, request: Request) -> Response:
         table, body, ref = self._table(request), await request.json(), request.path_params["ref"]
         if ref not in table:
-            return _refused(404, f"no such record: {ref}")
-        if self.behavior.etag and request.headers.get("If-Match") != _etag(table[ref]):
-            if self._next((Lie.IGNORES_ETAG,)) is None:
-                return _refused(412, f"{ref} was changed meanwhile")
+            return _refused(404, f"there is no {ref}")
+        if self.meanwhile is not None:
+            somebody, self.meanwhile = self.meanwhile, None
+            somebody()
+        is_old = self.behavior.etag and request.headers.get("If-Match") != _etag(table[ref])
+        if is_old and self._next(ETAG_LIES) is None:
+            return _refused(412, f"{ref} was changed meanwhile")
 
-        def store(columns: Columns = body) -> str:
-            kept = table[ref] if self.behavior.update != "PUT" else {}
+        def store(columns: Columns) -> str | None:
+            code = {name: table[ref][name] for name in ("code",) if name in table[ref]}
+            kept = code if self.behavior.update == "PUT" else table[ref]
             table[ref] = {**kept, **columns, "ref": ref, "version": table[ref]["version"] + 1}
             return ref
 
-        return self._written(request, table, body, store, 200)
+        return self._written(table, body, store, 200, keyed=self._key(request) is not None)
 
-    def _written(
-        self, request: Request, table: dict[str, Columns], body: Columns, store: Callable[..., str], status: int
-    ) -> Response:
-        self.writes += 1
-        lie = self._next(WRITE_LIES, keyed="Idempotency-Key" in request.headers)
-        if lie is None:
-            return self._shown(status, table[store()])
-        ref = None if lie in _NOTHING_FIRST else store(_spoiled(lie, body))
-        if lie is Lie.STORES_TWICE:
-            store() if status == 200 else table.update({f"{ref}-B": table[ref] | {"ref": f"{ref}-B"}})  # type: ignore[index]
-        if lie in {Lie.ARRIVES_LATE, Lie.ARRIVES_TOO_LATE}:
-            self._late.append(store)
-            self._looks_left = 2 if lie is Lie.ARRIVES_LATE else None
-        return self._answer(lie, status, {**body, "ref": ref or "99999", "version": 1}, table)
+    def _written(self, table: Table, body: Columns, store: Store, status: int, *, keyed: bool) -> Response:
+        lie = self._next(WRITE_LIES, keyed=keyed)
+        if lie in STORES_NOTHING_AT_FIRST:
+            shown = {**body, "ref": body.get("code", "99999"), "version": 1}
+        else:
+            ref = store(body if lie is None else spoiled(lie, body))
+            assert ref is not None
+            shown = table[ref]
+        match lie:
+            case Lie.STORES_TWICE if status == 201:
+                table[f"{shown['ref']}-B"] = {**shown, "ref": f"{shown['ref']}-B"}
+            case Lie.ARRIVES_LATE | Lie.ARRIVES_TOO_LATE:
+                self._late.append(lambda: store(body))
+                self._arrives_at = self.looks + 2 if lie is Lie.ARRIVES_LATE else None
+            case _:
+                pass
+        return self._answered(status, shown) if lie is None else self._untrue(lie, status, shown, table)
 
-    def _answer(self, lie: Lie, status: int, stored: Columns, table: Mapping[str, Columns]) -> Response:
+    def _untrue(self, lie: Lie, status: int, shown: Columns, table: Table) -> Response:
         match lie:
             case Lie.FAILS_AFTER | Lie.FAILS_BEFORE | Lie.LOSES_KEYED:
                 return Response("Internal Server Error", 500, media_type="text/plain")
@@ -203,88 +194,51 @@ class PlantSystem:
                 return Response(status_code=status)
             case Lie.GARBAGE_AFTER | Lie.GARBAGE_BEFORE:
                 return Response("<html>It works!</html>", status, media_type="text/html")
-            case Lie.CLOSES_AFTER | Lie.CLOSES_BEFORE | Lie.ARRIVES_LATE | Lie.ARRIVES_TOO_LATE:
-                return _HangUp()
             case Lie.ANSWERS_ANOTHER | Lie.REPLAYS_ANOTHER:
-                other = next((r for r in table.values() if r["ref"] != stored["ref"]), stored | {"ref": "4711"})
-                return self._shown(status, other)
+                others = [record for ref, record in table.items() if ref != shown["ref"]]
+                return self._answered(status, others[0] if others else {**shown, "ref": "4711"})
+            case lie if lie in HANGS_UP:
+                return _HangUp()
             case _:
-                return self._shown(status, stored)
+                return self._answered(status, shown)
 
-    # ---- state
-
-    def _next(self, among: tuple[Lie, ...], *, keyed: bool = True) -> Lie | None:
+    def _next(self, among: Sequence[Lie], *, keyed: bool = True) -> Lie | None:
         if not self._lies or self._lies[0] not in among or (self._lies[0] is Lie.LOSES_KEYED and not keyed):
             return None
-        self.told[self._lies[0]] += 1
-        return self._lies[0] if self._lies[0] in READ_LIES else self._lies.pop(0)
+        lie = self._lies[0] if self._lies[0] in READ_LIES else self._lies.pop(0)
+        self.told[lie] += 1
+        return lie
 
-    def _listed_wrongly(self, lie: Lie, records: list[Columns], start: int) -> tuple[list[Columns], int]:
-        match lie:
-            case Lie.LIST_MISSES:
-                return records[:-1], start
-            case Lie.LIST_REPEATS:
-                return [records[-1], *records], start
-            case _:
-                return records, 0
+    def _looked_at(self) -> None:
+        self.looks += 1
+        if self.looks == self._arrives_at:
+            self.arrive()
 
-    def _somebody_looks(self) -> None:
-        if self._looks_left is not None:
-            self._looks_left -= 1
-            if self._looks_left == 0:
-                self._looks_left = None
-                self.arrive()
-
-    def _table(self, request: Request) -> dict[str, Columns]:
+    def _table(self, request: Request) -> Table:
         return self.tables[request.path_params["table"]]
 
-    def _has(self, table: Mapping[str, Columns], code: str | None) -> bool:
-        return any(record.get("code") == code for record in table.values())
+    def _key(self, request: Request) -> str | None:
+        return request.headers.get("Idempotency-Key") if self.behavior.keys else None
 
-    def _free_ref(self, table: Mapping[str, Columns], columns: Columns) -> str:
-        code = columns.get("code")
-        if code is not None and code not in table:
-            return str(code)
-        return str(len(table) + 1001)
+    def _is_taken(self, table: Table, columns: Columns) -> bool:
+        return self.behavior.client_ids and any(record["code"] == columns["code"] for record in table.values())
 
-    def _shown(self, status: int, record: Columns) -> Response:
+    def _answered(self, status: int, record: Columns) -> Response:
         return JSONResponse(record, status, headers={"ETag": _etag(record)} if self.behavior.etag else None)
 
 
 class _HangUp(Response):
     """No answer at all: the connection is cut."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, *_: Any) -> None:
         scope["cut"]()
-
-
-def _spoiled(lie: Lie, body: Columns) -> Columns:
-    """What is stored instead of the body: its last text or number is touched, never what names the record."""
-    touchable = {name: value for name, value in body.items() if name not in {"code", "machine"} and value is not None}
-    numbers = [n for n, v in touchable.items() if isinstance(v, int | float) and not isinstance(v, bool)]
-    texts = [n for n, v in touchable.items() if isinstance(v, str)]
-    match lie:
-        case Lie.DROPS_A_FIELD:
-            return {name: value for name, value in body.items() if name != [*touchable][-1]}
-        case Lie.CHANGES_A_NUMBER:
-            name = (numbers or texts)[0]
-            return {**body, name: body[name] + 1 if numbers else "0"}
-        case Lie.TRUNCATES_A_TEXT:
-            name = max(texts, key=lambda n: len(body[n]))
-            return {**body, name: body[name][:-3]}
-        case _:
-            return body
-
-
-def _stamp_of(text: str | None) -> str | None:
-    return text[1:].partition("]")[0] if text and text.startswith("[") else None
 
 
 def _refused(status: int, message: str) -> Response:
     return JSONResponse({"error": {"message": message}}, status)
 
 
-def _etag(record: Columns) -> str:
+def _etag(record: Mapping[str, Any]) -> str:
     return f'"{record["ref"]}-{record["version"]}"'
 
 
@@ -294,44 +248,54 @@ def _digest(body: Columns) -> str:
 
 @dataclass
 class House:
-    """Where a system lives; a test may move another one in at the same address."""
+    """Where a system lives; another one may move in at the same address."""
 
     url: str
     plant: PlantSystem = field(default_factory=PlantSystem)
 
+    def app(self) -> Starlette:
+        def route(path: str, answer: Callable[[PlantSystem, Request], Awaitable[Response]], *methods: str) -> Route:
+            async def answered(request: Request) -> Response:
+                return await answer(self.plant, request)
+
+            return Route(path, answered, methods=list(methods))
+
+        return Starlette(
+            routes=[
+                route("/{table}", PlantSystem.listed, "GET"),
+                route("/{table}", PlantSystem.created, "POST"),
+                route("/{table}/{ref}", PlantSystem.shown, "GET"),
+                route("/{table}/{ref}", PlantSystem.changed, "PUT", "PATCH", "POST"),
+            ]
+        )
+
 
 @contextmanager
-def running_house() -> Iterator[House]:
+def running_house() -> Generator[House]:
     """A server on a loopback port, in a thread of its own."""
-    house = House(f"http://127.0.0.1:{free_port()}")
-    port = int(house.url.rpartition(":")[2])
-
-    def route(answer: str) -> Callable[[Request], Awaitable[Response]]:
-        async def answered(request: Request) -> Response:
-            return await getattr(house.plant, answer)(request)
-
-        return answered
-
-    app = Starlette(
-        routes=[
-            Route("/{table}", route("listed"), methods=["GET"]),
-            Route("/{table}", route("created"), methods=["POST"]),
-            Route("/{table}/{ref}", route("shown"), methods=["GET"]),
-            Route("/{table}/{ref}", route("changed"), methods=["PUT", "PATCH", "POST"]),
-        ]
-    )
+    port = free_port()
+    house = House(f"http://127.0.0.1:{port}")
+    app = house.app()
 
     async def with_a_wire_to_cut(scope: Scope, receive: Receive, send: Any) -> None:
-        await app({**scope, "cut": send.__self__.transport.abort}, receive, send)  # of uvicorn's request under way
+        await app({**scope, "cut": send.__self__.transport.abort}, receive, send)  # `send` is of uvicorn's request
 
-    server = uvicorn.Server(
-        uvicorn.Config(with_a_wire_to_cut, host="127.0.0.1", port=port, log_config=None, lifespan="off", proxy_headers=False)
+    config = uvicorn.Config(
+        with_a_wire_to_cut,
+        host="127.0.0.1",
+        port=port,
+        log_level="critical",
+        lifespan="off",
+        proxy_headers=False,
+        interface="asgi3",
     )
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     until = time.monotonic() + 20
     while not server.started:
-        assert thread.is_alive() and time.monotonic() < until, "the plant system did not start"
+        assert thread.is_alive(), "the plant system ended"
+        assert time.monotonic() < until, "the plant system does not listen"
         thread.join(0.01)
     yield house
     server.should_exit = True
