@@ -33,7 +33,7 @@ postgres: ## Install Debian's PostgreSQL, which the tests start for themselves (
 		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends postgresql; }
 
 backends: $(READY) ## Run the contract suite against real systems, started on this machine (FactorySemantics MES, Tryton)
-	@$(BIN)/python -m pytest -n0 -rs tests/real_systems
+	@SHOPFLOOR_REAL_SYSTEMS=1 $(BIN)/python -m pytest -n0 -rs tests/real_systems tests/contract/backends/test_contract.py
 
 $(LOCAL)/.installed: pyproject.toml constraints.txt
 	@test -x $(LOCAL)/bin/python || $(PYTHON) -m venv $(LOCAL)

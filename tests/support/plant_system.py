@@ -99,6 +99,11 @@ class PlantSystem:
             if record.get("code") == our_id or str(record.get("title")).startswith(f"[{our_id}]")
         ]
 
+    def keep_one(self, table: str, our_id: str) -> None:
+        """Delete what else carries our id."""
+        for record in self.named(table, our_id)[1:]:
+            del self.tables[table][record["ref"]]
+
     async def listed(self, request: Request) -> Response:
         records = list(self._table(request).values())
         self._looked_at()

@@ -26,6 +26,7 @@ from mcp_server.errors import (
     OutcomeUnknown,
     RuleViolated,
     ToolFailure,
+    VerificationFailed,
 )
 
 __all__ = ["FederatedUnit"]
@@ -135,8 +136,10 @@ class FederatedUnit(FederatedReader):
         self._written.clear()
         for change in call.sending.changes:
             await self._keep(change)
+        made = {(type(change.after), change.after.key) for change in call.sending.changes if change.before is None}
         for (kind, key), ref in outcome.refs.items():
-            await self._local.keep_remote_ref(kind, key, ref)
+            really = await self._found_by_our_id(kind, key) if (kind, key) in made else None
+            await self._local.keep_remote_ref(kind, key, really or ref)
         return outcome.recovered
 
     async def recall(self, principal: str, tool: str, key: str, now: datetime) -> StoredCall | None:
@@ -147,6 +150,24 @@ class FederatedUnit(FederatedReader):
 
     async def audit(self, entry: AuditEntry) -> int:
         return await self._local.audit(entry)
+
+    async def _found_by_our_id(self, kind: type[Record], key: str) -> str | None:
+        """What the system calls a record that was just made; what it answered to the making is not believed.
+
+        Raises:
+            VerificationFailed: it holds the record more than once.
+        """
+        try:
+            row = await self._system.collections[kind].one(key, None)
+        except Conflict as double:
+            raise VerificationFailed(
+                f"The system of record has stored {key} more than once. {double.message}",
+                suggestion="Delete all but one there, then repeat this call: it is checked again, not written again.",
+            ) from double
+        if row is None:
+            return None
+        self._rows[kind, key] = row
+        return row.ref
 
     def _check_handed_over(self) -> None:
         if self._written and self._commit and not self._handed_over:
