@@ -25,8 +25,9 @@ chat: $(READY) ## Talk to the assistant (no key, no network needed)
 test: $(READY) ## Run the tests
 	@$(BIN)/python -m pytest
 
-test-long: $(READY) ## Run the slowest test at its full length (about 2 minutes)
-	@SHOPFLOOR_TEST_SEQUENCES=200 $(BIN)/python -m pytest tests/mcp_server/test_any_sequence.py
+test-long: $(READY) ## Run the slowest tests at their full length (about 3 minutes)
+	@SHOPFLOOR_TEST_SEQUENCES=200 SHOPFLOOR_TEST_HISTORIES=10000 $(BIN)/python -m pytest --timeout=300 \
+		tests/mcp_server/test_any_sequence.py tests/orchestrator_client/context/history/test_windowing_properties.py
 
 postgres: ## Install Debian's PostgreSQL, which the tests start for themselves (needs root)
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \

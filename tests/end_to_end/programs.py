@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,19 @@ DEADLINE_S = 90.0
 
 @dataclass(frozen=True)
 class Programs:
-    """Both programs on one data folder; nothing of this machine's environment reaches them but the path."""
+    """Both programs on one data folder; nothing of this machine's environment reaches them but the path.
+
+    `settings` are further variables that both are started with.
+    """
 
     data_dir: Path
+    settings: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def environment(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-        return {**kept, "SHOPFLOOR_DATA_DIR": str(self.data_dir), "SHOPFLOOR_AS_OF": AS_OF, "COLUMNS": "100"}
+        own = {"SHOPFLOOR_DATA_DIR": str(self.data_dir), "SHOPFLOOR_AS_OF": AS_OF, "COLUMNS": "100"}
+        return {**kept, **own, **self.settings}
 
     def server(self, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
         return self._run("mcp_server", arguments, typed)

@@ -35,7 +35,7 @@ REFUSED = re.compile(r'refused `(\w+)` at `([^`]+)`: "([^"]+)"')
 STANDS = re.compile(r'`([^`]+)`: (?:"([^"]+)"|absent)')
 STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 VERBS = sorted({name.partition("_")[0] for name in TOOLS} - {"record"})
-TOOL_NAME = re.compile(rf"\b(?:{'|'.join(VERBS)})_[a-z_]+\b")
+TOOL_NAME = re.compile(rf"\b(?:{'|'.join(VERBS)})_[a-z_]+\b(?<!_id)")
 RECORD_ID = re.compile(r"\b(?:[A-Z]{2,}(?:-[A-Z0-9]+)+|[EO]P?\d{2,})\b")
 
 ABSENT = object()

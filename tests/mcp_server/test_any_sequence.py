@@ -26,7 +26,7 @@ from tests.support.checks import case_modules
 from tests.support.sample_plant import control_plan, plan_row, report, sample_plant
 
 VALID: Mapping[str, dict[str, Any]] = {name: given for module in case_modules() for name, given in module.VALID.items()}
-SEQUENCES = int(os.environ.get("SHOPFLOOR_TEST_SEQUENCES", "80"))
+SEQUENCES = int(os.environ.get("SHOPFLOOR_TEST_SEQUENCES", "40"))
 """`make test-long` plays 200."""
 
 STEPS, SHARES = 50, 2

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from tests.real_systems.processes import CannotStart, environment, free_port, installed, run, running
 
-__all__ = ["RealFsmes", "started"]
+__all__ = ["PINNED", "RealFsmes", "started"]
 
 PINNED = (
     "factorysemantics-mes==0.4.2",

@@ -11,10 +11,12 @@ import pytest
 
 from tests.end_to_end.programs import Programs, lines
 from tests.end_to_end.test_main_job import FIRST_HALF, SECOND_HALF, STORED_ROWS
-from tests.real_systems.fsmes import RealFsmes, started
-from tests.real_systems.processes import CannotStart
+from tests.real_systems.fsmes import PINNED, RealFsmes, started
+from tests.real_systems.processes import ROOT, CannotStart
 from tests.support.backends import NOT_RUN
+from tests.support.tutorial import differences, steps_of
 
+PAGE = ROOT / "docs" / "connect-your-system.md"
 BELOW_THE_TEXT = "```json shopfloor\n"
 THREAD = ("HSG-FC57", "Bleeder port thread M10x1-6H")
 
@@ -96,6 +98,7 @@ def test_a_job_is_scheduled_as_an_order_of_the_mes_and_completed_there(connected
     )
 
     assert "Created: WO-0007 Replace way wiper." in said
+    assert "It was read back from the system of record: 25 values compared, no difference." in said
     [order] = connected.shown("/maintenance/orders?q=WO-0007")["items"]
     assert {name: order[name] for name in ("equipment", "kind", "status", "summary", "priority", "needs_stop")} == {
         "equipment": "MC-103",
@@ -125,3 +128,16 @@ def test_counted_pieces_stand_in_the_chart_of_the_mes_with_our_number(connected:
     assert "Created: IR-0001." in said
     [point] = connected.shown(f"/quality/spc/{material}/{characteristic}")["points"]
     assert (point["lot_ref"], point["n"], point["k"]) == ("[IR-0001] LOT-HSG-004", 3, 1)
+
+
+def test_an_mes_is_connected_as_the_page_shows(tmp_path: Path):
+    assert f"pip install {PINNED[0]}\n" in PAGE.read_text()
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    try:
+        with started(tmp_path) as real:
+            other = {"127.0.0.1:8793": real.base_url.removeprefix("http://")}
+            data = {"SHOPFLOOR_DATA_DIR": str(tmp_path / "data")}
+            assert differences(steps_of(PAGE, "An MES, from nothing"), folder, data, other) == []
+    except CannotStart as failure:
+        pytest.skip(f"{NOT_RUN}docs/connect-your-system.md on the MES: {failure.reason}")

@@ -81,4 +81,4 @@ def _message(details: ErrorDetails, where: tuple[str | int, ...]) -> str:
 
 def _purpose(where: tuple[str | int, ...]) -> str:
     purpose = known_as(where)
-    return f"It says: {purpose}." if purpose else ""
+    return f"It says: {purpose.rstrip('.')}." if purpose else ""
