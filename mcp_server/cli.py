@@ -180,10 +180,11 @@ def call(
     elif refused:
         show_failure(refused)
         if code := _code_to_confirm(answer):
-            remark("To confirm it:")
+            hidden = " (with the same --backend)" if backend is not None and "@" in backend else ""
+            remark(f"To confirm it{hidden}:")
             options = {
                 "--idempotency-key": idempotency_key,
-                "--backend": backend,
+                "--backend": None if backend is None or "@" in backend else backend,
                 "--data-dir": data_dir,
                 "--as-of": as_of and as_of.date(),
             }

@@ -48,5 +48,5 @@ def configure_logs(level: Literal["debug", "info", "warning", "error"], form: Li
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for library in ("httpx", "httpcore"):  # they log whole URLs and headers
+    for library in ("httpx", "httpcore", "aiosqlite", "filelock"):  # whole URLs and headers; every single statement
         logging.getLogger(library).setLevel(logging.WARNING)

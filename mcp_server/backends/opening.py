@@ -108,7 +108,7 @@ def is_remote(settings: Settings) -> bool:
     if settings.backend is None:
         return False
     named = settings.backend.get_secret_value()
-    if Path(named).suffix in _DESCRIPTIONS or _scheme(named).startswith(("fsmes+", "tryton+")):
+    if Path(named).suffix.lower() in _DESCRIPTIONS or _scheme(named).startswith(("fsmes+", "tryton+")):
         return True
     if _scheme(named) in {"postgresql", "postgres"}:
         return False

@@ -1,10 +1,11 @@
-"""`shopfloor-mcp backend check`: tries the system of record that the settings name, and shows what it can hold."""
+"""`shopfloor-mcp backend`: `check` tries the system of record that the settings name, and shows what it can hold."""
 
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mcp_server.commands.forget import forget
 from mcp_server.errors import ConfigurationError, ToolFailure
 from mcp_server.invocation import FAILED, WRONG_USAGE, AsJson, BackendOption, DataDir, run, settings_from
 from mcp_server.terminal import remark, show_json, show_table, show_text
@@ -18,14 +19,14 @@ __all__ = ["app"]
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Try the system of record that the settings name.",
+    help="Try the system of record that the settings name, and settle what is open there.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
 @app.callback()
 def backend_commands() -> None:
-    """Try the system of record that the settings name."""
+    """Try the system of record that the settings name, and settle what is open there."""
 
 
 @app.command()
@@ -59,6 +60,9 @@ def check(
     else:
         _show(report, wrote=write)
     raise typer.Exit(code)
+
+
+app.command()(forget)
 
 
 async def _checked(settings: "Settings", *, write: bool) -> "tuple[CheckReport, int]":

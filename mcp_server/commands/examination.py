@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from mcp_server.backends.base import Backend, Holding, Query, StoredCall
+from mcp_server.backends.base import Backend, Holding, Query
 from mcp_server.backends.remote.federation import FederatedBackend
 from mcp_server.backends.remote.reading import FederatedReader
 from mcp_server.backends.sql.store import SqlBackend
@@ -12,14 +12,13 @@ from mcp_server.backends.sql.tables import TABLES
 from mcp_server.commands.check_report import (
     CheckReport,
     KindFound,
-    OpenWrite,
     Problem,
     Promises,
     RoundTrip,
     SystemFound,
 )
+from mcp_server.commands.open_writes import open_writes
 from mcp_server.commands.round_trip import rehearsed, rolled_back, written
-from mcp_server.commands.trial_records import TRIED_BY
 from mcp_server.domain.records import HistoryEntry, Project, Record
 from mcp_server.errors import BackendUnavailable, ToolFailure
 
@@ -126,7 +125,9 @@ async def _alone(backend: Backend, listed: Sequence[Record]) -> Sequence[Problem
 
 def _found(backend: Backend, kind: type[Record], holding: Holding | None) -> KindFound:
     if holding is None:
-        return KindFound(kind.noun, "companion", (), tuple(kind.model_fields), creates=True, changes=(), client_ids=True)
+        return KindFound(
+            kind.noun, "companion", (), tuple(kind.model_fields), creates=True, changes=(), client_ids=True
+        )
     beside = kind.model_fields.keys() - {"id"} - holding.fields
     held_by = "system + companion" if beside else "system"
     return KindFound(
@@ -143,17 +144,9 @@ def _found(backend: Backend, kind: type[Record], holding: Holding | None) -> Kin
 async def _open_writes(backend: Backend, report: CheckReport) -> None:
     if not isinstance(backend, FederatedBackend):
         return
-    async with backend.store.reader() as companion:
-        report.open_writes += [_open_write(call) for call in await companion.open_calls()]
+    report.open_writes += await open_writes(backend)
     if report.open_writes:
-        report.warnings.append("Some writes have no known end. Each is settled by the same call with the same key.")
-
-
-def _open_write(call: StoredCall) -> OpenWrite:
-    records = ", ".join(change.after.id for change in call.sending.changes) if call.sending else ""
-    repeat = f"Repeat the same call with the key {call.key}"
-    settle = "Run this check with --write" if call.principal == TRIED_BY else repeat
-    return OpenWrite(call.tool, records, call.stored_at, f"{settle}: it looks the record up and ends the write.")
+        report.warnings.append("Some writes have no known end; each of them says what settles it.")
 
 
 async def _tried(backend: Backend, report: CheckReport, *, write: bool, now: datetime) -> RoundTrip | None:

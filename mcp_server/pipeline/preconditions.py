@@ -12,6 +12,7 @@ from mcp_server.errors import Ambiguous, Conflict, NotFound
 from mcp_server.pipeline.declaration import CallT, Req, Res, Tool, ToolCall
 
 __all__ = [
+    "NO_PROJECT",
     "at_revision",
     "check",
     "closest",
@@ -28,6 +29,10 @@ __all__ = [
 
 R = TypeVar("R", bound=Record)
 D = TypeVar("D", bound=Document)
+NO_PROJECT = (
+    "The plant knows no project yet. Whoever runs the server loads one: `shopfloor-mcp seed` for the sample plant, or "
+    "`shopfloor-mcp seed --plant FOLDER` for their own."
+)
 _CLOSE = 0.6
 _MOST_ALTERNATIVES = 10
 _MOST_CLOSE = 5
@@ -64,7 +69,7 @@ async def project_of(call: ToolCall, wanted: str) -> Project:
         raise NotFound(
             f"There is no project {wanted!r}.",
             field="project",
-            suggestion=f"Projects are {did_you_mean(every)}",
+            suggestion=f"Projects are {did_you_mean(every)}" if every else NO_PROJECT,
             alternatives=ids(every),
         )
     call.seen[key] = fitting[0]

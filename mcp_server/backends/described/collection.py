@@ -12,7 +12,7 @@ from mcp_server.backends.described.listing import as_query, listed
 from mcp_server.backends.described.places import fill, fill_path, put_at, text_at, value_at
 from mcp_server.backends.described.references import References
 from mcp_server.backends.described.values import field_maps
-from mcp_server.backends.remote.http import SystemClient
+from mcp_server.backends.http.client import SystemClient
 from mcp_server.backends.remote.merging import UNFIT
 from mcp_server.backends.remote.port import FieldMap, Row
 from mcp_server.domain.records import Record

@@ -16,7 +16,7 @@ from mcp_server.backends.described.description import (
     RangePaging,
 )
 from mcp_server.backends.described.places import value_at
-from mcp_server.backends.remote.http import Answer, SystemClient
+from mcp_server.backends.http.client import Answer, SystemClient
 from mcp_server.errors import InternalError
 
 __all__ = ["as_query", "listed"]

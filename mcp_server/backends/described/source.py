@@ -64,7 +64,7 @@ def read_source(path: Path) -> Source:
     """The file as JSON-like data. Keys are texts.
 
     Raises:
-        ConfigurationError: it cannot be read, is too large, is no YAML, or a key stands twice.
+        ConfigurationError: it cannot be read, is too large or too deep, is no YAML, or a key stands twice.
     """
     try:
         content = path.read_bytes()
@@ -90,6 +90,10 @@ def read_source(path: Path) -> Source:
         raise ConfigurationError(
             f"{path.name}: {line}{error.problem or error.context}.",
             suggestion="Indent with spaces, and quote texts that hold a colon or a brace.",
+        ) from error
+    except RecursionError as error:
+        raise ConfigurationError(
+            f"{path.name} is nested too deeply.", suggestion="A description has at most a few levels."
         ) from error
     except yaml.YAMLError as error:
         raise ConfigurationError(

@@ -16,9 +16,9 @@ from mcp_server.backends.described.kinds import RECORD_KINDS
 from mcp_server.backends.described.loading import load_description
 from mcp_server.backends.described.places import PLACEHOLDER, fill, text_at, value_at
 from mcp_server.backends.described.references import References
-from mcp_server.backends.remote.http import SystemClient
+from mcp_server.backends.http.client import SystemClient
+from mcp_server.backends.http.wording import told
 from mcp_server.backends.remote.port import Collection, SystemInfo
-from mcp_server.backends.remote.wording import told
 from mcp_server.domain.records import Record
 from mcp_server.errors import ConfigurationError
 
@@ -29,7 +29,6 @@ _SETTINGS = {
     "password": "SHOPFLOOR_BACKEND_PASSWORD",
     "token": "SHOPFLOOR_BACKEND_TOKEN",
 }
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class DescribedSystem:
@@ -75,7 +74,7 @@ class DescribedSystem:
         asked, answer = self._description.probe, None
         if asked is not None:
             answer = (await self._client.read("GET", asked.path)).body
-        notes = [*self._description.notes, *self._unencrypted()]
+        notes = [*self._description.notes, *self._client.notes]
         for name, kind in RECORD_KINDS.items():
             if kind in self._collections:
                 notes += await self._doubts(name, self._collections[kind])
@@ -91,12 +90,6 @@ class DescribedSystem:
 
     def _pages_of(self, name: str) -> Any:  # noqa: ANN401 - an iterator of pages, whose collection is made later
         return self._collections[RECORD_KINDS[name]].pages()
-
-    def _unencrypted(self) -> list[str]:
-        url = urlsplit(self._description.base_url)
-        if url.scheme == "https" or url.hostname in _LOOPBACK:
-            return []
-        return ["The connection is not encrypted: anyone on the way can read the credentials. Use https."]
 
     async def _doubts(self, name: str, collection: DescribedCollection[Any]) -> list[str]:
         """A column that no record of the first page shows may be misspelled, and so may the request for one record."""

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import anyio
 
-from mcp_server.backends.remote.http import SystemClient
+from mcp_server.backends.http.client import SystemClient
 from mcp_server.errors import AnswerLost, BackendUnavailable, InternalError, NotAllowed
 
 __all__ = ["LOOKS_AFTER_S", "Calls", "Entry", "in_path", "moment", "understood"]

@@ -1,17 +1,19 @@
 """From the URL and the credentials of the settings to a MES one can talk to."""
 
 from collections.abc import Mapping
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import httpx
 from pydantic import SecretStr
 
 from mcp_server.backends.fsmes.system import FsmesSystem
-from mcp_server.backends.remote.http import SystemClient
+from mcp_server.backends.http.base_url import checked_base_url
+from mcp_server.backends.http.client import SystemClient
 from mcp_server.errors import ConfigurationError
 
 __all__ = ["open_fsmes"]
 
+_PREFIX = "fsmes+"
 _OPTION = "idempotency_keys"
 
 
@@ -25,10 +27,7 @@ def open_fsmes(
     Raises:
         ConfigurationError: the URL cannot be used, or there are no credentials.
     """
-    parts = urlsplit(url)
-    keyed = _is_keyed(parts.query)
-    scheme = parts.scheme.removeprefix("fsmes+")
-    base_url = parts._replace(scheme=scheme, query="").geturl()
+    base_url, keyed = _read(url)
     if token is not None:
         headers = _bearer(token.get_secret_value())
         client = SystemClient(base_url, headers=headers, timeout_s=timeout_s)
@@ -40,7 +39,15 @@ def open_fsmes(
             f"The MES wants to know who is there, and {missing} is not set.",
             suggestion="Set SHOPFLOOR_BACKEND_USER and SHOPFLOOR_BACKEND_PASSWORD, or SHOPFLOOR_BACKEND_TOKEN.",
         )
-    return FsmesSystem(client, place=parts.netloc, keyed=keyed)
+    return FsmesSystem(client, place=httpx.URL(base_url).netloc.decode("ascii"), keyed=keyed)
+
+
+def _read(url: str) -> tuple[str, bool]:
+    """Where the MES is, and whether it knows keys; a wrong URL is told before a missing credential."""
+    rest, _, query = url.removeprefix(url[: len(_PREFIX)]).partition("?")
+    keyed = _is_keyed(query)
+    checked_base_url(rest)
+    return rest, keyed
 
 
 class _SignIn:

@@ -10,7 +10,7 @@ from mcp_server.backends.fsmes.maintenance import WorkOrders, plans_left_out, ta
 from mcp_server.backends.fsmes.nonconformances import Nonconformances
 from mcp_server.backends.fsmes.plant import machines, materials, places
 from mcp_server.backends.fsmes.specs import specs
-from mcp_server.backends.remote.http import SystemClient
+from mcp_server.backends.http.client import SystemClient
 from mcp_server.backends.remote.port import Collection, SystemInfo
 from mcp_server.domain.records import QualityPlan, Record, Sop
 
@@ -54,7 +54,7 @@ class FsmesSystem:
             product="FactorySemantics MES",
             version=version,
             signed_in_as=None if user is None else f"{user['code']} ({user['role']})",
-            notes=(*self._notes(version), *await self._left_out()),
+            notes=(*self._client.notes, *self._notes(version), *await self._left_out()),
         )
 
     async def aclose(self) -> None:

@@ -1,5 +1,6 @@
-"""A system of record that is reached over a network: its port, and everything that is the same for all of them.
+"""A system of record that is reached over a network, and the companion store that keeps what it cannot hold, as one.
 
-`port.py` is what an adapter fulfils, `http.py` how it talks, `federation.py` and its neighbors make a `Backend` of one
-such system and the companion store, which keeps what the system cannot hold.
+`port.py` is what an adapter fulfils; `fsmes/`, `tryton/` and `described/` beside this folder are three. `federation.py`
+makes a `Backend` of one: `reading.py` and `merging.py` show both stores as one, `unit.py`, `sending.py` and `step.py`
+write, each record once.
 """

@@ -13,6 +13,7 @@ __all__ = ["columns_of", "held_differently", "holds", "merged"]
 
 R = TypeVar("R", bound=Record)
 
+_LONGEST_SHOWN = 40
 UNFIT = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
 """What translating a value that does not fit raises."""
 
@@ -60,11 +61,25 @@ def merged(collection: Collection[R], row: Row, known: R | None) -> R:
             return collection.kind.model_validate(values, strict=False)
     except ValidationError as error:
         unknown += sorted({str(problem["loc"][0]) for problem in error.errors(include_input=False) if problem["loc"]})
+    shown = {mapped.field: f"{mapped.field} ({_shown(row.values.get(mapped.column))})" for mapped in theirs}
     raise InternalError(
         f"The system of record holds {collection.kind.noun} {row.ref} in a form the server does not know: "
-        f"{', '.join(unknown) or 'as a whole'}.",
+        f"{', '.join(shown.get(name, name) for name in unknown) or 'as a whole'}.",
         suggestion="Correct the record there, or the description of the system here.",
     )
+
+
+def _shown(theirs: Any) -> str:  # noqa: ANN401 - a value of any system
+    """A value of the system, as its beginning on one line."""
+    match theirs:
+        case None:
+            return "nothing"
+        case str():
+            return f"{theirs[:_LONGEST_SHOWN]!r}{'…' if len(theirs) > _LONGEST_SHOWN else ''}"
+        case int() | float():
+            return repr(theirs)[:_LONGEST_SHOWN]
+        case _:
+            return f"a {type(theirs).__name__}"
 
 
 def _same(mapped: FieldMap, row: Row, record: Record) -> bool:

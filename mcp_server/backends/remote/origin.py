@@ -6,7 +6,7 @@ from mcp_server.backends.remote.port import Collection
 from mcp_server.domain.records import Record
 from mcp_server.errors import InternalError
 
-__all__ = ["Origin", "with_article"]
+__all__ = ["Origin"]
 
 _MOST_TOLD = 5
 
@@ -51,7 +51,3 @@ class Origin:
         faults = list(self._faults)
         more = [f"And {len(faults) - _MOST_TOLD} more."] if len(faults) > _MOST_TOLD else []
         return " ".join([" + ".join(parts), *(f"- {fault}" for fault in faults[:_MOST_TOLD]), *more])
-
-
-def with_article(noun: str) -> str:
-    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"

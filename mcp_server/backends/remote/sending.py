@@ -17,7 +17,7 @@ from mcp_server.backends.sql.store import SqlBackend
 from mcp_server.domain.records import Record
 from mcp_server.errors import BackendUnavailable, Conflict, Interrupted, ToolFailure
 
-__all__ = ["LOOKUP_WAITS_S", "Outcome", "Sender"]
+__all__ = ["LOOKUP_WAITS_S", "Outcome", "Sender", "is_overtaken"]
 
 LOOKUP_WAITS_S = (0.0, 0.5, 2.0)
 """Seconds before each look for a record whose answer was lost; a slow system may store it after it has hung up."""
@@ -134,9 +134,7 @@ class Sender:
         return found
 
     def _check_not_overtaken(self, change: Change, known: Record | None) -> None:
-        collection = self._system.collections.get(type(change.after))
-        theirs = frozenset[str]() if collection is None else {mapped.field for mapped in collection.fields}
-        if known is None or (change.before is not None and _is_no_later(known, change.before, theirs)):
+        if not is_overtaken(self._system, change, known):
             return
         overtaken = Conflict(
             f"{change.after.id} was changed by another call since this one broke off, and part of this one may be in "
@@ -179,6 +177,13 @@ class Sender:
         failure.outcome_known = False
         failure.also = (*failure.also, f"{there} is already in {self._system.name}.")
         return failure
+
+
+def is_overtaken(system: RemoteSystem, change: Change, known: Record | None) -> bool:
+    """Whether another call has gone on since this one began; `known` is what the companion store has of the record."""
+    collection = system.collections.get(type(change.after))
+    theirs = frozenset[str]() if collection is None else {mapped.field for mapped in collection.fields}
+    return known is not None and (change.before is None or not _is_no_later(known, change.before, theirs))
 
 
 def _is_no_later(known: Record, before: Record, theirs: frozenset[str] | set[str]) -> bool:

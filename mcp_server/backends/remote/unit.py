@@ -11,7 +11,6 @@ import structlog
 from mcp_server.backends.base import AuditEntry, Change, Query, StoredCall
 from mcp_server.backends.remote.ids import next_id
 from mcp_server.backends.remote.merging import UNFIT
-from mcp_server.backends.remote.origin import with_article
 from mcp_server.backends.remote.port import Collection, FieldMap, RemoteSystem
 from mcp_server.backends.remote.reading import FederatedReader
 from mcp_server.backends.remote.sending import Sender
@@ -225,7 +224,7 @@ class FederatedUnit(FederatedReader):
         moved = [mapped for mapped in collection.fields if _moves(mapped, before, after)]
         if stuck := sorted({mapped.field for mapped in moved} - collection.changes):
             raise RuleViolated(
-                f"{self._system.name} cannot change {', '.join(stuck)} of {with_article(after.noun)} "
+                f"{self._system.name} cannot change {', '.join(stuck)} of {_with_article(after.noun)} "
                 f"through its interface.",
                 suggestion=f"Change {after.id} in that system; it is read from there.",
             )
@@ -257,3 +256,7 @@ def _has_word(mapped: FieldMap, record: Record) -> bool:
     except UNFIT:
         return False
     return True
+
+
+def _with_article(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"

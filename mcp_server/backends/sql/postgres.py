@@ -130,7 +130,10 @@ def named(url: str) -> str:
     """
     try:
         parsed = make_url(url)
-        urlsplit(url).port  # noqa: B018 - what the driver would stumble over, with the password in its words
+        parts = urlsplit(url)
+        _ = parts.port  # what the driver would stumble over, with the password in its words
+        if parts.netloc.count("@") > 1:  # the driver would look up what follows the first one as a host
+            parsed = None
     except (ArgumentError, ValueError):
         parsed = None
     if parsed is None or parsed.get_backend_name() not in {"postgresql", "postgres"} or not parsed.database:

@@ -33,14 +33,14 @@ def address_of(url: str) -> Address:
         place = _place(parts)
     except ValueError:
         raise ConfigurationError("The URL of Tryton cannot be read.", suggestion=_FORM) from None
-    if parts.username or parts.password:
+    if "@" in url:  # one behind a slash in the credential is in the path
         raise ConfigurationError(
             "The URL of Tryton carries a credential.",
             suggestion="Take it out, and put the user application's key into SHOPFLOOR_BACKEND_TOKEN.",
         )
     database = parts.path.strip("/")
     if parts.scheme not in _SCHEMES or not parts.hostname or not database or "/" in database or parts.fragment:
-        raise ConfigurationError(f"{parts.scheme}://{place}{parts.path} is no Tryton database.", suggestion=_FORM)
+        raise ConfigurationError("The URL names no Tryton database.", suggestion=_FORM)
     company, employee = _acting_for(parts)
     return Address(f"{_SCHEMES[parts.scheme]}://{place}/{database}", place, database, company, employee)
 

@@ -11,7 +11,7 @@ from typing import Any, cast
 import httpx
 from pydantic import SecretStr
 
-from mcp_server.backends.remote.http import Answer, SystemClient
+from mcp_server.backends.http.client import Answer, SystemClient
 from mcp_server.backends.tryton.address import Address
 from mcp_server.errors import AnswerLost, InternalError, NotAllowed
 
@@ -43,6 +43,10 @@ class TrytonClient:
         self._client = client
         self._modules = modules
         self._there: frozenset[str] = frozenset()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self._client.notes
 
     async def preferences(self) -> Found:
         """What Tryton knows of the user whose key we have."""

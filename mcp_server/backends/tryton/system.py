@@ -56,7 +56,7 @@ class TrytonSystem:
             product="Tryton",
             version=active.get("company"),
             signed_in_as=", ".join(filter(None, (own.get("employee.rec_name"), own.get("company.rec_name")))) or None,
-            notes=tuple(_missing(module) for module in wanted if module not in active),
+            notes=(*self._client.notes, *(_missing(module) for module in wanted if module not in active)),
         )
 
     async def aclose(self) -> None:

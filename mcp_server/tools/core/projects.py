@@ -24,7 +24,7 @@ from mcp_server.domain.records import (
 )
 from mcp_server.errors import NotFound
 from mcp_server.pipeline.declaration import Code, Effect, ListRequest, ListResult, ProjectField, ToolCall, tool
-from mcp_server.pipeline.preconditions import in_use, project_of, record_of, records_of
+from mcp_server.pipeline.preconditions import NO_PROJECT, in_use, project_of, record_of, records_of
 from mcp_server.tools.paging import envelope, one_page, page_is_as_asked, selection
 
 __all__ = ["TOOLS", "Ids", "OfProject"]
@@ -142,7 +142,8 @@ async def list_projects(request: ListProjects, call: ToolCall) -> Projects:
     """List the projects; their codes are what other tools take."""
     page = await one_page(call, Project, Query(selection(status=request.status)), request)
     items = [ProjectItem.model_validate(p.model_dump() | await _counts(call, p)) for p in page.items]
-    return Projects(items=tuple(items), **envelope(page, call))
+    known = page.total or (await call.plant.find(Project, Query(limit=1))).total
+    return Projects(items=tuple(items), warnings=() if known else (NO_PROJECT,), **envelope(page, call))
 
 
 @tool(

@@ -32,7 +32,14 @@ from orchestrator_client.models.guided.objections import kept_with, objection
 from orchestrator_client.models.guided.schema import simplified
 from orchestrator_client.models.guided.similarity import rank
 from orchestrator_client.models.guided.times import Here
-from orchestrator_client.models.guided.wording import finished, first_sentence, lines_of, question, summary
+from orchestrator_client.models.guided.wording import (
+    finished,
+    first_sentence,
+    lines_of,
+    nothing_to_choose,
+    question,
+    summary,
+)
 from orchestrator_client.models.protocol import AgentBrief, Goal, ToolSpec
 
 __all__ = ["Call", "Done", "Interview", "Say", "Step"]
@@ -152,7 +159,7 @@ class Interview:
 
     def _answered(self, form: Form, text: str) -> Step:
         field = self._open_field(form)
-        if field is None:
+        if field is None or form.asking is None:
             return self._proceed(form)
         if text.strip() == "?":
             return self._ask(form, field)
@@ -257,12 +264,19 @@ class Interview:
         return self._confirm(form)
 
     def _looked_up(self, form: Form, result: ToolResultBlock) -> Step:
-        """The choices of the open field arrived, or could not be had: then any answer is taken and checked later."""
+        """The choices of the open field arrived, or could not be had: then any answer is taken and checked later.
+
+        Where the plant has none at all and the server says why, no answer would do; the next message looks again.
+        """
         field = self._open_field(form)
         choice = None if field is None else field.choice
         if choice is None:
             return self._proceed(form.but(looked_up=()))
-        options, partial = choices_in(result.structured or {}, choice)
+        answer = result.structured or {}
+        options, partial = choices_in(answer, choice)
+        warnings = as_list(answer.get("warnings"))
+        if warnings and answer.get("total") == 0 and not choice.arguments:
+            return Say(form.but(asking=None), nothing_to_choose(warnings))
         return self._proceed(form.but(looked_up=options, partial=partial))
 
     def _options(self, form: Form, field: Field) -> tuple[Option, ...]:

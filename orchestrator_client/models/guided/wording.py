@@ -1,14 +1,14 @@
 """What the guided model says: questions, the summary, the result. Plain sentences made from the schema's own words."""
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from orchestrator_client.dialogue.json_values import as_object, is_list, is_object, objects_in
 from orchestrator_client.models.guided.answers import MOST_SHOWN, are_numbered, bound
 from orchestrator_client.models.guided.form import Field, Form, Option, pattern_of, value_at
 
-__all__ = ["finished", "first_sentence", "label_of", "lines_of", "noted", "question", "summary"]
+__all__ = ["finished", "first_sentence", "label_of", "lines_of", "noted", "nothing_to_choose", "question", "summary"]
 
 _ENVELOPE = frozenset(
     ("total", "next_cursor", "as_of", "source", "dry_run", "replayed", "verification", "warnings", "audit_id", "record")
@@ -67,6 +67,11 @@ def question(
     if ways:
         lines.append(f"({'; '.join(ways)})")
     return _with_problem(form, "\n".join(lines))
+
+
+def nothing_to_choose(reasons: Iterable[object]) -> str:
+    """Why a field has no choices, instead of its question."""
+    return "\n".join([*map(str, reasons), "(anything to look again; /cancel gives it up)"])
 
 
 def first_sentence(text: str) -> str:

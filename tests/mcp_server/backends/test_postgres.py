@@ -282,6 +282,7 @@ async def test_a_database_is_named_without_user_and_password(url: str, name: str
     "url",
     [
         "postgresql://me:s3cret/of@the:plant@db.plant.example/plant",
+        "postgresql://me:s3cret@the-plant@db.plant.example/plant",
         "postgresql://me:s3cret@db.plant.example",
         "postgresql://me:s3cret@db.plant.example/",
         "postgresql://me:s3cret@db.plant.example:port/plant",

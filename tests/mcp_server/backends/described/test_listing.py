@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from mcp_server.backends.described.description import Listing
 from mcp_server.backends.described.listing import listed
-from mcp_server.backends.remote.http import SystemClient
+from mcp_server.backends.http.client import SystemClient
 from mcp_server.errors import InternalError
 
 pytestmark = pytest.mark.anyio

@@ -247,6 +247,8 @@ def test_a_file_that_is_not_there_or_no_text_is_refused(tmp_path: Path) -> None:
     assert "No such file" in refusal_of(tmp_path / "none.yaml")
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     assert "not UTF-8" in refusal_of(tmp_path / "binary.yaml")
+    (tmp_path / "deep.yaml").write_text("[" * 3000 + "]" * 3000)
+    assert "nested too deeply" in refusal_of(tmp_path / "deep.yaml")
 
 
 def test_words_that_older_yaml_takes_for_something_else_stay_words(describe: Describe) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from mcp_server.backends.remote.http import SystemClient
+from mcp_server.backends.http.client import SystemClient
 
 __all__ = ["PLACE", "answer_to", "body_of_answer", "client_to"]
 

@@ -69,3 +69,14 @@ async def test_an_unknown_option_of_the_url_is_refused(query: str) -> None:
 async def test_a_missing_credential_is_named(given: dict[str, Any], missing: str) -> None:
     with pytest.raises(ConfigurationError, match=missing):
         open_fsmes(f"fsmes+http://{PLACE}", **CREDENTIALS | given)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["fsmes+htp://mes", "fsmes+http://", "fsmes+http://[::1", "fsmes+http://mes:99999", "fsmes+http://u:12/s3cret@mes"],
+)
+async def test_a_wrong_url_is_told_before_a_missing_credential_and_never_repeated(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="SHOPFLOOR_BACKEND") as refused:
+        open_fsmes(url, user=None, password=None, token=None)
+    assert "s3cret" not in str(refused.value)
+    assert "URL" in str(refused.value)

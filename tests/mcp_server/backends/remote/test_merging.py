@@ -1,5 +1,6 @@
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -64,6 +65,30 @@ def test_a_value_that_makes_no_record_is_an_error_that_names_record_and_field(va
         merged(MACHINES, row(values, "M-9"), None)
     assert "machine 77" in raised.value.message
     assert named in raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("WAIT", "'WAIT'"),
+        ("WAIT\n\x1b[2J\u202e", r"'WAIT\n\x1b[2J\u202e'"),
+        ("W" * 10_000, f"'{'W' * 40}'…"),
+        (7, "7"),
+        (True, "True"),
+        (None, "nothing"),
+        (["WAIT"], "a list"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_told_on_one_line(value: object, told: str):
+    with pytest.raises(InternalError) as raised:
+        merged(MACHINES, row({"label": "Press", "state": value}, "M-9"), None)
+    assert raised.value.message.endswith(f"in a form the server does not know: status ({told}).")
+
+
+def test_of_a_field_that_the_system_does_not_hold_no_value_is_told():
+    assumed = row({"label": "Press", "state": "on"}, "M-9")
+    with pytest.raises(InternalError, match=r"know: criticality\.$"):
+        merged(MACHINES, replace(assumed, assumed={"criticality": "high"}), None)
 
 
 @pytest.mark.parametrize("error", [KeyError, ValueError, TypeError, AttributeError, ZeroDivisionError, IndexError])

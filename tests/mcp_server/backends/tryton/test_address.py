@@ -44,7 +44,8 @@ def test_another_url_is_refused_with_the_form_it_should_have(url: str) -> None:
         address_of(url)
 
 
-def test_a_credential_in_the_url_is_refused_and_not_repeated() -> None:
+@pytest.mark.parametrize("credential", ["admin:geheim", "admin:12/geheim", "geheim"])
+def test_a_credential_in_the_url_is_refused_and_not_repeated(credential: str) -> None:
     with pytest.raises(ConfigurationError, match="SHOPFLOOR_BACKEND_TOKEN") as caught:
-        address_of("tryton+http://admin:geheim@127.0.0.1:8000/factory")
+        address_of(f"tryton+http://{credential}@127.0.0.1:8000/factory")
     assert "geheim" not in str(caught.value)

@@ -1,11 +1,14 @@
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mcp_server.backends.base import Page, Query
+from mcp_server.backends.sql.provision import open_store
 from mcp_server.domain.records import DocumentState, EquipmentNode, Sop
-from tests.support.sample_plant import Lies, Lying, control_plan, sample_plant
+from mcp_server.pipeline.call import Pipeline
+from tests.support.sample_plant import AS_OF, CLOCK, Lies, Lying, SamplePlant, control_plan, sample_plant
 
 pytestmark = pytest.mark.anyio
 
@@ -28,6 +31,23 @@ async def test_projects_are_listed_with_what_they_have(tmp_path: Path):
         )
         assert alpha["open_issues"] == plant.rows(open_issues)[0]["n"]
         assert [p["id"] for p in (await plant.call("list_projects", {"status": "pre_launch"}))["items"]] == ["BETA"]
+
+
+async def test_a_plant_that_knows_no_project_says_who_loads_one(tmp_path: Path):
+    async with aclosing(await open_store(tmp_path, sample_plant=tmp_path, as_of=AS_OF, seed=False)) as store:
+        plant = SamplePlant(tmp_path, store, Pipeline(store, CLOCK))
+        for asked in ({}, {"status": "production"}):
+            (warning,) = (await plant.call("list_projects", asked))["warnings"]
+            assert "`shopfloor-mcp seed`" in warning
+            assert "--plant FOLDER" in warning
+        refused = await plant.refused("get_machines", ALPHA)
+    assert (refused.code, refused.field, refused.suggestion) == ("not_found", "project", warning)
+
+
+async def test_a_filter_that_no_project_fits_is_no_plant_without_projects(tmp_path: Path):
+    async with sample_plant(tmp_path) as plant:
+        answer = await plant.call("list_projects", {"status": "closed"})
+        assert (answer["total"], answer.get("warnings")) == (0, None)
 
 
 @pytest.mark.parametrize("project", ["ALPHA", "alpha", "Project Alpha", "PROJECT ALPHA"])

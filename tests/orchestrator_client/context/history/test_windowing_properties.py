@@ -1,11 +1,11 @@
 """Thousands of random histories, each cut by every policy as it grows; `make test-long` draws 10,000."""
 
-from collections.abc import os
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby, product
 
 import pytest
-import Sequence
 
 from orchestrator_client.context.history import Fitted, Summarizer, Windowing, policy_named, turns_of, view
 from orchestrator_client.context.history.results import shortened

@@ -453,6 +453,28 @@ def test_a_look_up_that_fails_leaves_the_question_open_for_any_answer() -> None:
     assert talk.values == {"project": "ALPHA"}
 
 
+def test_a_plant_without_any_choice_is_told_in_the_words_of_the_server_and_looked_at_again() -> None:
+    talk = Talk()
+    talk.server["list_projects"] = found(total=0, warnings=["The plant knows no project yet."])
+    talk.step = talk.settled(talk.interview.begin())
+    told = "The plant knows no project yet.\n(anything to look again; /cancel gives it up)"
+    assert talk.said == told
+    assert talk.say("ALPHA") == told
+    assert talk.values == {}
+    talk.server["list_projects"] = found(ALPHA, BETA, total=2)
+    assert "2  BETA" in talk.say("now?")
+    talk.say("2")
+    assert talk.values == {"project": "BETA"}
+
+
+def test_an_empty_look_up_that_hangs_on_an_answer_leaves_the_question_open() -> None:
+    talk = Talk()
+    talk.server["get_specs"] = found(total=0, warnings=["None is in force."])
+    talk.say(*HEAD)
+    assert talk.asking == "rows[0].spec_id"
+    assert "None is in force." not in talk.said
+
+
 def test_a_look_up_with_more_than_one_page_takes_names_it_did_not_see() -> None:
     many = [{"id": f"P-{number}", "name": "Pilot"} for number in range(150)]
     talk = Talk(server={"list_projects": found(*many, total=400), "get_specs": found(), "create_plan": stored})

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 
-from mcp_server.backends.remote.exchange import Fate, Received, Unanswered
-from mcp_server.backends.remote.retry_after import retry_after_s
-from mcp_server.backends.remote.wording import Wording
+from mcp_server.backends.http.exchange import Fate, Received, Unanswered
+from mcp_server.backends.http.retry_after import retry_after_s
+from mcp_server.backends.http.wording import Wording
 from mcp_server.errors import (
     AnswerLost,
     BackendUnavailable,
@@ -20,14 +20,18 @@ from mcp_server.errors import (
     ToolFailure,
 )
 
-__all__ = ["CHECK_CREDENTIALS", "GONE", "Refusals"]
+__all__ = ["CHECK_CREDENTIALS", "CHECK_URL", "GONE", "Refusals"]
 
 CHECK_CREDENTIALS = "Check SHOPFLOOR_BACKEND_USER and SHOPFLOOR_BACKEND_PASSWORD, or SHOPFLOOR_BACKEND_TOKEN."
 GONE = (404, 410)
 _MOVED = (301, 307, 308)
 """Ask elsewhere, nothing was done. After 302 and 303 it may have been: some applications answer so to a form."""
 _TRY_LATER = "Try again in a few seconds."
-_CHECK_URL = "Check --backend (SHOPFLOOR_BACKEND)."
+_SEE_WHETHER_IT_RUNS = (
+    "Try again in a few seconds; if it stays so, check that the system runs, and host and port in --backend "
+    "(SHOPFLOOR_BACKEND)."
+)
+CHECK_URL = "Check --backend (SHOPFLOOR_BACKEND)."
 _LOOK_FIRST = "Read the record before you try again."
 _SEE_LOG = "Whoever runs the server finds the request in its log at level debug."
 
@@ -77,7 +81,7 @@ class Refusals:
 
     def unread(self, received: Received) -> InternalError:
         """A good status with a body that nobody can read."""
-        return InternalError(f"The system of record at {self.place} {_unreadable(received)}.", suggestion=_CHECK_URL)
+        return InternalError(f"The system of record at {self.place} {_unreadable(received)}.", suggestion=CHECK_URL)
 
     def unread_write(self, received: Received) -> AnswerLost:
         return self.lost(_unreadable(received))
@@ -105,8 +109,11 @@ class Refusals:
     def _silent(self, unanswered: Unanswered) -> BackendUnavailable:
         detail = self.wording.shown(unanswered.detail)
         reason = f"{unanswered.why}: {detail}" if detail else unanswered.why
-        what = "was not reached" if unanswered.fate is Fate.NOT_SENT else "gave no answer"
-        return BackendUnavailable(f"The system of record at {self.place} {what} ({reason}).", suggestion=_TRY_LATER)
+        if unanswered.fate is Fate.NOT_SENT:
+            what, remedy = "was not reached", _SEE_WHETHER_IT_RUNS
+        else:
+            what, remedy = "gave no answer", _TRY_LATER
+        return BackendUnavailable(f"The system of record at {self.place} {what} ({reason}).", suggestion=remedy)
 
     def busy(self, waited_s: float) -> BackendUnavailable:
         return BackendUnavailable(
@@ -124,7 +131,7 @@ class Refusals:
         return InternalError(
             f"The system of record at {self.place} sends this request elsewhere (status {received.status}), "
             "and redirects are not followed.",
-            suggestion=_CHECK_URL,
+            suggestion=CHECK_URL,
         )
 
     def _unavailable(self, received: Received, kind: Callable[..., BackendUnavailable]) -> BackendUnavailable:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import anyio
 import httpx
 
-from mcp_server.backends.remote.exchange import Received, unanswered
-from mcp_server.backends.remote.refusals import CHECK_CREDENTIALS, Refusals
+from mcp_server.backends.http.exchange import Received, unanswered
+from mcp_server.backends.http.refusals import CHECK_CREDENTIALS, CHECK_URL, GONE, Refusals
 from mcp_server.errors import InternalError, NotAllowed, ToolFailure
 
 __all__ = ["Ask", "Session", "SignIn"]
@@ -16,7 +16,8 @@ __all__ = ["Ask", "Session", "SignIn"]
 Ask = Callable[[httpx.AsyncClient], Awaitable[Mapping[str, str]]]
 """Signs in, and returns the headers that go with every request from then on. It may use `raise_for_status()`."""
 
-_REFUSED = (400, 401, 403, 404, 422)
+_REFUSED = (400, 401, 403, 422)
+_NO_SIGN_IN = (*GONE, 405)
 _NOT_OF_THE_WAY = (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict, httpx.StreamError)
 
 
@@ -85,7 +86,7 @@ class SignIn:
         except (LookupError, TypeError, ValueError, AttributeError, *_NOT_OF_THE_WAY):
             return InternalError(
                 f"The system of record at {self._refusals.place} answered the sign-in in an unknown form.",
-                suggestion="Check --backend (SHOPFLOOR_BACKEND).",
+                suggestion=CHECK_URL,
             )
 
     def _refused(self, response: httpx.Response) -> ToolFailure:
@@ -93,5 +94,12 @@ class SignIn:
             return NotAllowed(
                 f"The system of record at {self._refusals.place} refused the sign-in (status {response.status_code}).",
                 suggestion=CHECK_CREDENTIALS,
+            )
+        if response.status_code in _NO_SIGN_IN:
+            return InternalError(
+                f"The system of record at {self._refusals.place} has no sign-in at this address (status "
+                f"{response.status_code}).",
+                suggestion="Check the path in the URL of --backend (SHOPFLOOR_BACKEND), or in the description of the "
+                "system.",
             )
         return self._refusals.of_read(Received(response.status_code, response.headers, b"", whole=False))

@@ -6,7 +6,7 @@ import anyio
 import httpx
 import pytest
 
-from mcp_server.backends.remote.http import Answer, SystemClient
+from mcp_server.backends.http.client import Answer, SystemClient
 from mcp_server.errors import BackendUnavailable, InternalError, NotAllowed, ToolFailure
 
 pytestmark = pytest.mark.anyio
@@ -113,9 +113,9 @@ def fails(error: Exception) -> Callable[[], httpx.Response]:
 @pytest.mark.parametrize(
     ("login", "kind"),
     [
-        *[(lambda status=status: httpx.Response(status), NotAllowed) for status in (400, 401, 403, 404, 407, 422)],
+        *[(lambda status=status: httpx.Response(status), NotAllowed) for status in (400, 401, 403, 407, 422)],
         *[(lambda status=status: httpx.Response(status), BackendUnavailable) for status in (408, 429, 500, 503)],
-        (lambda: httpx.Response(302), InternalError),
+        *[(lambda status=status: httpx.Response(status), InternalError) for status in (302, 404, 405, 410)],
         (lambda: httpx.Response(200, text="<html>"), InternalError),
         (lambda: httpx.Response(200, json={"other": 1}), InternalError),
         (lambda: httpx.Response(200, json=[]), InternalError),
@@ -140,6 +140,16 @@ async def test_a_sign_in_that_fails_is_told_and_tried_again_by_the_next_call(
     assert mes.seen == []
     mes.login = works
     assert (await mes.client.write("POST", "/machines")).status == 200
+
+
+@pytest.mark.parametrize("status", [404, 405, 410])
+async def test_a_wrong_path_points_to_the_url_and_not_to_the_password(status: int):
+    mes = Mes()
+    mes.login = lambda: httpx.Response(status)
+    with pytest.raises(InternalError, match="has no sign-in at this address") as raised:
+        await mes.client.read("GET", "/machines")
+    assert "the path in the URL of --backend" in raised.value.suggestion
+    assert "PASSWORD" not in raised.value.suggestion
 
 
 async def test_a_cancelled_sign_in_leaves_the_next_call_to_sign_in():

@@ -13,8 +13,8 @@ import respx
 import stamina
 import structlog
 
-from mcp_server.backends.remote.exchange import FATES, Fate
-from mcp_server.backends.remote.http import Answer, SystemClient
+from mcp_server.backends.http.client import Answer, SystemClient
+from mcp_server.backends.http.exchange import FATES, Fate
 from mcp_server.errors import (
     AnswerLost,
     BackendUnavailable,
@@ -343,7 +343,9 @@ async def test_the_proxy_of_the_environment_is_used_and_a_netrc_is_not(monkeypat
     monkeypatch.setenv("NETRC", str(netrc))
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     client = SystemClient(URL)
-    assert "was not reached" in (await failure_of(reading(client))).message  # at the proxy, where nothing listens
+    failure = await failure_of(reading(client))
+    assert "was not reached" in failure.message  # at the proxy, where nothing listens
+    assert "SHOPFLOOR_BACKEND" in failure.suggestion
     await client.aclose()
     monkeypatch.delenv("HTTP_PROXY")
     with respx.mock(base_url=URL) as system:
@@ -355,9 +357,9 @@ async def test_the_proxy_of_the_environment_is_used_and_a_netrc_is_not(monkeypat
 
 
 async def test_what_cannot_be_opened_says_which_settings_to_check(monkeypatch: pytest.MonkeyPatch):
-    for headers in ({"Authorization": "canary-\u00fc"}, {"Authorization": "canary\ud800"}):
+    for value in ("canary-\u00fc", "canary\ud800", "canary\n", "canary\r\nX: 1", " canary", "Bearer "):
         with pytest.raises(ConfigurationError, match="SHOPFLOOR_BACKEND_TOKEN") as raised:
-            SystemClient(URL, headers=headers)
+            SystemClient(URL, headers={"Authorization": value})
         assert "canary" not in told_everywhere(raised.value)
     monkeypatch.setenv("HTTP_PROXY", "ftp://me:canary@proxy.example")
     with pytest.raises(ConfigurationError, match="HTTP_PROXY") as raised:

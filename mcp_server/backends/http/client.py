@@ -16,12 +16,12 @@ import anyio
 import httpx
 import structlog
 
-from mcp_server.backends.remote.base_url import checked_base_url
-from mcp_server.backends.remote.exchange import MOST_BYTES, Received, Unanswered, exchange
-from mcp_server.backends.remote.refusals import GONE, Refusals
-from mcp_server.backends.remote.sign_in import Session, SignIn
-from mcp_server.backends.remote.wire import build_request, open_client
-from mcp_server.backends.remote.wording import NotJson, Wording, parsed, told
+from mcp_server.backends.http.base_url import checked_base_url, notes_on
+from mcp_server.backends.http.exchange import MOST_BYTES, Received, Unanswered, exchange
+from mcp_server.backends.http.refusals import GONE, Refusals
+from mcp_server.backends.http.sign_in import Session, SignIn
+from mcp_server.backends.http.wire import build_request, open_client
+from mcp_server.backends.http.wording import NotJson, Wording, parsed, told
 from mcp_server.errors import InternalError
 
 __all__ = ["Answer", "SystemClient"]
@@ -81,6 +81,7 @@ class SystemClient:
             verify=verify,
             transport=transport,
         )
+        self.notes = notes_on(url)
         self._place = url.netloc.decode("ascii")
         self._timeout_s = timeout_s
         self._slots = anyio.Semaphore(connections)

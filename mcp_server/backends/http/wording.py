@@ -80,8 +80,11 @@ class Wording:
         return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1].rstrip()}…"
 
     def _known(self) -> list[str]:
-        """Whole header values, and what follows `Bearer`; the longest first, so that no rest of one stays."""
-        known = {part for value in self._secrets() for part in (value, value.rpartition(" ")[2])}
+        """Whole header values, what follows `Bearer`, and both halves of `key:secret`; the longest first, so that no
+        rest of one stays.
+        """
+        tokens = [(value, value.rpartition(" ")[2]) for value in self._secrets()]
+        known = {part for value, token in tokens for part in (value, token, *token.split(":"))}
         return sorted((secret for secret in known if len(secret) >= _SHORTEST_SECRET), key=len, reverse=True)
 
 

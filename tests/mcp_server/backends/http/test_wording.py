@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from mcp_server.backends.remote.wording import NotJson, Wording, parsed, told
+from mcp_server.backends.http.wording import NotJson, Wording, parsed, told
 
 
 def wording(*secrets: str) -> Wording:
@@ -58,6 +58,11 @@ def test_no_credential_is_repeated(said: str):
     shown = wording("Bearer canary-1234", "canary-1234").shown(said)
     assert "canary" not in shown
     assert "Y2FuYXJ5" not in shown
+
+
+def test_neither_half_of_a_key_and_its_secret_is_repeated():
+    shown = wording("token canary-key:canary-secret").shown("There is no canary-key here; canary-secret does not fit.")
+    assert shown == "There is no [hidden] here; [hidden] does not fit."
 
 
 def test_ordinary_words_about_credentials_stay():

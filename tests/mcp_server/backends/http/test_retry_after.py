@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_server.backends.remote.retry_after import LONGEST_S, retry_after_s
+from mcp_server.backends.http.retry_after import LONGEST_S, retry_after_s
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 

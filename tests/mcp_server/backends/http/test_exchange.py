@@ -7,8 +7,8 @@ import anyio
 import httpx
 import pytest
 
-from mcp_server.backends.remote.exchange import FATES, Fate, unanswered
-from mcp_server.backends.remote.http import SystemClient
+from mcp_server.backends.http.client import SystemClient
+from mcp_server.backends.http.exchange import FATES, Fate, unanswered
 from mcp_server.errors import AnswerLost, BackendUnavailable, Conflict, InternalError, ToolFailure
 from tests.support.raw_server import Connection, raw_server
 
@@ -302,7 +302,7 @@ async def test_a_cancelled_write_leaves_a_client_that_works():
 
 @pytest.mark.parametrize("framing", ["length", "chunks"])
 async def test_an_answer_that_is_too_long_is_cut(framing: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("mcp_server.backends.remote.http.MOST_BYTES", 100_000)
+    monkeypatch.setattr("mcp_server.backends.http.client.MOST_BYTES", 100_000)
     body = b'"' + b"a" * 200_000 + b'"'
     chunks = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
     heads = {

@@ -1,6 +1,6 @@
 import pytest
 
-from mcp_server.backends.remote.base_url import checked_base_url
+from mcp_server.backends.http.base_url import checked_base_url, notes_on
 from mcp_server.errors import ConfigurationError
 
 
@@ -23,6 +23,7 @@ def test_a_usable_url_is_kept(text: str):
         ("http://mes.example\n", "no usable"),
         ("http://me:canary@mes.example", "a user or a password"),
         ("http://canary@mes.example", "a user or a password"),
+        ("http://me:12/canary@mes.example", "a user or a password"),
         ("http://mes.example/?key=canary", "a query"),
         ("http://mes.example/?", "a query"),
         ("http://mes.example/#top", "a query or a fragment"),
@@ -34,3 +35,19 @@ def test_an_unusable_url_is_refused_with_the_setting_and_never_repeated(text: st
     assert problem in str(raised.value)
     assert "canary" not in str(raised.value)
     assert raised.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("http://mes.example", True),
+        ("http://10.0.0.7:8000/api", True),
+        ("https://mes.example", False),
+        ("http://localhost:8000", False),
+        ("http://127.0.0.1:8000", False),
+        ("http://[::1]:8000", False),
+    ],
+)
+def test_credentials_that_anyone_on_the_way_can_read_are_told_of(text: str, told: bool):
+    notes = notes_on(checked_base_url(text))
+    assert any("not encrypted" in note for note in notes) is told

@@ -30,6 +30,7 @@ def open_client(
     """Proxies and `SSL_CERT_FILE` of the environment hold; a `.netrc` is read by httpx only where it is asked to."""
     connect_s = min(timeout_s, _LONGEST_CONNECT_S)
     try:
+        _check_printable(headers)
         return httpx.AsyncClient(
             base_url=url,
             headers={"Accept": "application/json", "User-Agent": f"shopfloor-mcp/{version('shopfloor')}", **headers},
@@ -46,10 +47,16 @@ def open_client(
     except (httpx.InvalidURL, ValueError, ImportError):
         problem = ConfigurationError(
             "A header, a certificate or a proxy for the system of record cannot be used.",
-            suggestion="Check SHOPFLOOR_BACKEND_TOKEN for line breaks and other than ASCII letters, SSL_CERT_FILE, "
-            "HTTP_PROXY, HTTPS_PROXY and ALL_PROXY.",
+            suggestion="Check SHOPFLOOR_BACKEND_TOKEN for line breaks, spaces and other than ASCII letters, "
+            "SSL_CERT_FILE, HTTP_PROXY, HTTPS_PROXY and ALL_PROXY.",
         )
     raise problem
+
+
+def _check_printable(headers: Mapping[str, str]) -> None:
+    """What a file or an editor leaves behind a token would otherwise end every single request."""
+    if not all(value.isprintable() and value.strip() == value for value in headers.values()):
+        raise ValueError("a header cannot be sent")
 
 
 def build_request(
