@@ -18,6 +18,7 @@ class Origin:
         self._system = system
         self._whole: dict[str, None] = {}
         self._partly: dict[str, None] = {}
+        self._only_here: dict[str, None] = {}
         self._remote = False
         self._faults: dict[str, None] = {}
 
@@ -29,6 +30,10 @@ class Origin:
         self._remote = True
         if kind.model_fields.keys() - {"id"} - {mapped.field for mapped in collection.fields}:
             self._partly[kind.noun] = None
+
+    def note_only_here(self, kind: type[Record]) -> None:
+        """A record that was read is one that the system was never given."""
+        self._only_here[kind.noun] = None
 
     def leave_out(self, error: InternalError) -> None:
         """A record there cannot be read."""
@@ -44,7 +49,8 @@ class Origin:
 
     def told(self) -> str:
         details = f"details of {', '.join(self._partly)}" if self._partly else ""
-        beside = "; ".join(part for part in (", ".join(self._whole), details) if part)
+        only_here = f"records only here: {', '.join(self._only_here)}" if self._only_here else ""
+        beside = "; ".join(part for part in (", ".join(self._whole), details, only_here) if part)
         parts = [self._system] if self._remote or not beside else []
         if beside:
             parts.append(f"companion store ({beside})")

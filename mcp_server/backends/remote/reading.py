@@ -77,7 +77,11 @@ class FederatedReader:
         collection = self._collection(kind)
         if collection is None:
             return await self._companion.find(kind, query)
-        return page_of((await self._records(collection)).values(), query)
+        page = page_of((await self._records(collection)).values(), query)
+        there = (await self._listing(collection)).rows
+        if any(record.key not in there for record in page.items):
+            self._origin.note_only_here(kind)
+        return page
 
     async def get(self, kind: type[R], key: str) -> R | None:
         collection = self._collection(kind)
@@ -87,12 +91,17 @@ class FederatedReader:
             listing: Listing[R] = self._listings[kind]
             if key in listing.faults:
                 raise listing.faults[key]
+            if key in listing.records and key not in listing.rows:
+                self._origin.note_only_here(kind)
             return listing.records.get(key)
         known = await self._companion.get(kind, key)
         ref = await self._companion.remote_ref(kind, key)
         row = await self._row(collection, key, ref)
+        if row is None and known is not None and ref is None:
+            self._origin.note_only_here(kind)
+            return known
         if row is None:
-            return known if ref is None else None
+            return None
         return merged(collection, row, known or (await self._planned(kind)).get(key))
 
     def _collection(self, kind: type[R]) -> Collection[R] | None:

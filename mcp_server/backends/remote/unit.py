@@ -11,6 +11,7 @@ import structlog
 from mcp_server.backends.base import AuditEntry, Change, Query, StoredCall
 from mcp_server.backends.remote.ids import next_id
 from mcp_server.backends.remote.merging import UNFIT
+from mcp_server.backends.remote.origin import Origin
 from mcp_server.backends.remote.port import Collection, FieldMap, RemoteSystem
 from mcp_server.backends.remote.reading import FederatedReader
 from mcp_server.backends.remote.sending import Sender
@@ -124,6 +125,7 @@ class FederatedUnit(FederatedReader):
         if not self._commit or call.sending is None:
             return False
         self._handed_over = True
+        self._origin = Origin(self._system.name)  # what is read from here on is what was written
         if not any(type(change.after) in self._system.collections for change in call.sending.changes):
             return False
         await self._end(_RehearsalOver())

@@ -100,3 +100,10 @@ async def test_a_written_record_is_in_the_system_and_its_rest_beside_it(plant: S
     assert answer["verification"]["fields_checked"] > 10
     shown = await plant.call("get_record", {"project": "ALPHA", "type": "issue", "id": number})
     assert shown["record"]["description"] == report()["description"]
+
+
+async def test_the_source_says_when_a_record_is_only_in_the_companion_store(plant: SamplePlant) -> None:
+    seeded = await plant.call("get_record", {"project": "ALPHA", "type": "issue", "id": "ISS-0001"})
+    written = await plant.call("log_issue", report(), key="first-key-1")
+    assert "records only here: issue" in seeded["source"]
+    assert "only here" not in written["source"]

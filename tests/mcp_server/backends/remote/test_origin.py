@@ -29,6 +29,13 @@ def test_what_the_system_holds_in_part_comes_from_both():
     assert origin.told() == "MES + companion store (details of issue)"
 
 
+def test_a_record_that_the_system_was_never_given_is_said_to_be_only_here():
+    origin = Origin("MES")
+    origin.note(Issue, SYSTEM.collections[Issue])
+    origin.note_only_here(Issue)
+    assert origin.told() == "MES + companion store (details of issue; records only here: issue)"
+
+
 def test_what_the_system_holds_as_a_whole_comes_from_it_alone():
     every = SYSTEM.collections[Issue].fields[0]
     fields = [type(every)(name, name) for name in Issue.model_fields if name != "id"]
