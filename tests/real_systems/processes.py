@@ -10,6 +10,8 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import filelock
+
 __all__ = ["ROOT", "CannotStart", "environment", "free_port", "installed", "run", "running"]
 
 ROOT = Path(__file__).parents[2]
@@ -69,11 +71,12 @@ def installed(name: str, requirements: Sequence[str], *, python: str | Path = sy
     venv = ROOT / ".venv-backends" / name
     wanted = "\n".join(requirements)
     stamp = venv / "requirements.txt"
-    if stamp.is_file() and stamp.read_text() == wanted:
-        return venv / "bin"
-    run([python, "-m", "venv", "--clear", venv], within_s=120)
-    run([venv / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", *requirements], within_s=600)
-    stamp.write_text(wanted)
+    venv.parent.mkdir(exist_ok=True)
+    with filelock.FileLock(venv.with_suffix(".lock")):  # tests run in several processes
+        if not (stamp.is_file() and stamp.read_text() == wanted):
+            run([python, "-m", "venv", "--clear", venv], within_s=120)
+            run([venv / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", *requirements], within_s=600)
+            stamp.write_text(wanted)
     return venv / "bin"
 
 
