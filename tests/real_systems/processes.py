@@ -75,7 +75,8 @@ def installed(name: str, requirements: Sequence[str], *, python: str | Path = sy
     with filelock.FileLock(venv.with_suffix(".lock")):  # tests run in several processes
         if not (stamp.is_file() and stamp.read_text() == wanted):
             run([python, "-m", "venv", "--clear", venv], within_s=120)
-            run([venv / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", *requirements], within_s=600)
+            pip = (venv / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check")
+            run([*pip, *requirements], within_s=600)
             stamp.write_text(wanted)
     return venv / "bin"
 
