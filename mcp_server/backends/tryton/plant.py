@@ -1,6 +1,5 @@
 """Machines as work centers, materials as products."""
 
-from datetime import date
 from functools import partial
 from typing import Any
 
@@ -40,7 +39,6 @@ MACHINES = Kept(
         "make": _UNKNOWN,
         "model": _UNKNOWN,
         "serial": _UNKNOWN,
-        "commissioned_on": date(1970, 1, 1),
         "criticality": "A",  # until somebody says that it is less
         "energy_sources": ("electrical",),  # none would say that nothing need be locked out
         "meter": _UNKNOWN,
