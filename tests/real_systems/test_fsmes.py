@@ -254,7 +254,7 @@ async def test_specifications_are_found_by_what_was_sent(mes: FsmesSystem, mater
 async def test_limits_that_are_upside_down_are_found_out(mes: FsmesSystem, material: Material) -> None:
     specs = mes.collections[Spec]
     ref = await specs.create(a_spec(material, lsl=58.0), a_key())
-    with pytest.raises(InternalError, match="lsl, usl"):
+    with pytest.raises(InternalError, match=r"lsl \(.*usl \("):
         merged(specs, await in_list(specs, ref), None)
 
 
