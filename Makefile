@@ -9,7 +9,7 @@ LOCAL  := .venv-local-model
 .PHONY: help chat test test-long backends contract-backends postgres local-model lint format schemas classifier sample-plant wheel clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -33,10 +33,10 @@ postgres: ## Install Debian's PostgreSQL, which the tests start for themselves (
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
 		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends postgresql; }
 
-contract-backends: $(READY) ## Run only the contract suite on them (about 1.5 minutes the first time)
+contract-backends: $(READY) ## Run the contract suite on real systems of record, started here (1.5 minutes the first time)
 	@SHOPFLOOR_REAL_SYSTEMS=1 $(BIN)/python -m pytest -rs tests/contract/backends/test_contract.py -k "fsmes or tryton"
 
-backends: $(READY) ## Run the contract suite against real systems, started on this machine (FactorySemantics MES, Tryton)
+backends: $(READY) ## Run all tests on real systems of record: FactorySemantics MES and Tryton (4 minutes)
 	@SHOPFLOOR_REAL_SYSTEMS=1 $(BIN)/python -m pytest -n0 -rs tests/real_systems tests/contract/backends/test_contract.py
 
 $(LOCAL)/.installed: pyproject.toml constraints.txt
