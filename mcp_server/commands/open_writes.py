@@ -7,14 +7,13 @@ from mcp_server.backends.base import AuditEntry, Change, StoredCall
 from mcp_server.backends.remote.federation import FederatedBackend
 from mcp_server.backends.remote.merging import holds
 from mcp_server.backends.remote.sending import is_overtaken
+from mcp_server.backends.remote.step import is_repeatable
 from mcp_server.commands.check_report import OpenWrite
 from mcp_server.commands.trial_records import TRIED_BY
 from mcp_server.errors import Conflict, NotFound
+from mcp_server.pipeline.idempotency import MADE_OF_ARGUMENTS
 
 __all__ = ["forgotten", "open_writes", "writes_to_forget"]
-
-_MADE_OF_ARGUMENTS = "auto:"
-"""How a key begins that the caller did not give."""
 
 
 async def open_writes(backend: FederatedBackend) -> list[OpenWrite]:
@@ -104,16 +103,14 @@ def _told(backend: FederatedBackend, call: StoredCall) -> OpenWrite:
 
 def _is_not_sent_again(backend: FederatedBackend, call: StoredCall) -> bool:
     """Whether a record was sent new that nothing would keep from being stored twice."""
-    if backend.system.idempotency_keys:
-        return False
-    sent = [type(change.after) for change in _begun(call) if change.before is None]
-    return any(kind in backend.system.collections and not backend.system.collections[kind].client_ids for kind in sent)
+    made = [backend.system.collections.get(type(change.after)) for change in _begun(call) if change.before is None]
+    return any(collection is not None and not is_repeatable(backend.system, collection) for collection in made)
 
 
 def _repeat(call: StoredCall) -> str:
     if call.principal == TRIED_BY:
         return "Run `shopfloor-mcp backend check --write`"
-    made = call.key.startswith(_MADE_OF_ARGUMENTS)
+    made = call.key.startswith(MADE_OF_ARGUMENTS)
     return f"Repeat {call.tool} with the same arguments{'' if made else f' and the key {call.key}'}"
 
 
@@ -139,7 +136,7 @@ def _audit_row(call: StoredCall, now: datetime) -> AuditEntry:
         outcome="forgotten",
         record_type=sending.record_type if sending else None,
         record_id=sending.record_id if sending else None,
-        idempotency_key=None if call.key.startswith(_MADE_OF_ARGUMENTS) else call.key,
+        idempotency_key=None if call.key.startswith(MADE_OF_ARGUMENTS) else call.key,
         arguments={},
     )
 

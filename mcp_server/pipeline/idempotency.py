@@ -11,7 +11,7 @@ from mcp_server.errors import Conflict, InvalidInput
 from mcp_server.pipeline.arguments import canonical_json
 from mcp_server.pipeline.declaration import Caller, Request, WriteCall
 
-__all__ = ["KEPT", "META_KEY", "WINDOW", "Key", "key_for", "recall", "record", "remember"]
+__all__ = ["KEPT", "MADE_OF_ARGUMENTS", "META_KEY", "WINDOW", "Key", "key_for", "recall", "record", "remember"]
 
 META_KEY = "io.shopfloor/idempotency-key"
 """Where a client puts its key in a request's `_meta`."""
@@ -19,6 +19,8 @@ META_KEY = "io.shopfloor/idempotency-key"
 KEPT = timedelta(days=7)
 WINDOW = timedelta(minutes=2)
 """How long the same write is taken for a repetition when the caller gives no key."""
+MADE_OF_ARGUMENTS = "auto:"
+"""How a key begins that the caller did not give."""
 _SHORTEST, _LONGEST = 8, 255
 _NOT_WHAT_IS_ASKED = {"dry_run", "confirmation"}
 """Arguments that say how a call is made: the same call with a person's agreement is still the same call."""
@@ -43,7 +45,7 @@ def key_for(caller: Caller, tool: str, request: Request) -> Key:
     digest = hashlib.sha256(canonical_json({"tool": tool, "arguments": arguments}).encode()).hexdigest()
     key = caller.idempotency_key
     if key is None:
-        return Key(text=f"auto:{digest}", arguments_hash=digest, given=False)
+        return Key(text=f"{MADE_OF_ARGUMENTS}{digest}", arguments_hash=digest, given=False)
     if not (_SHORTEST <= len(key) <= _LONGEST and key.isascii() and key.isprintable()):
         raise InvalidInput(
             f"The idempotency key must have {_SHORTEST} to {_LONGEST} printable ASCII characters.",

@@ -11,7 +11,7 @@ from mcp_server.backends.remote.merging import held_differently, holds
 from mcp_server.backends.remote.port import Collection, RemoteSystem, Row
 from mcp_server.errors import BackendUnavailable, Conflict, Interrupted, OutcomeUnknown, ToolFailure
 
-__all__ = ["REPEAT", "Step"]
+__all__ = ["REPEAT", "Step", "is_repeatable"]
 
 REPEAT = "Repeat the same call with the same key: it finds out what was stored and goes on from there."
 
@@ -33,8 +33,7 @@ class Step:
 
     @property
     def _repeatable(self) -> bool:
-        """Whether the system would refuse a double, or know it again."""
-        return self.collection.client_ids or self.system.idempotency_keys
+        return is_repeatable(self.system, self.collection)
 
     async def found(self) -> Row | None:
         """The record as the system shows it; one that nobody can have sent yet is not looked for.
@@ -163,3 +162,8 @@ class Step:
             suggestion=f"Look for {self.change.after.id} in that system. This call with the same key looks again; only "
             f"a call with a new key sends it anew.",
         )
+
+
+def is_repeatable(system: RemoteSystem, collection: Collection[Any]) -> bool:
+    """Whether the system would refuse a second record, or know it again, so that a create may be sent once more."""
+    return collection.client_ids or system.idempotency_keys
